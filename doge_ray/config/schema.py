@@ -6,9 +6,18 @@ only place where a setting is defined; ``--help``, the checks and the stage iden
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 Method = Literal["dense", "random", "winning", "doge", "losing"]
 
@@ -72,9 +81,7 @@ class FilesData(Section):
     label: str = setting("label", "column with the label, a string or an integer")
     domain: str = setting("domain", "column with the domain; not read with a folder per domain")
     source_domains: tuple[str, ...] = setting(..., "domains to train on", min_length=1)
-    target_domains: tuple[str, ...] = setting(
-        ..., "domains never seen in training", min_length=1
-    )
+    target_domains: tuple[str, ...] = setting(..., "domains never seen in training", min_length=1)
     dev_fraction: float = setting(
         0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
     )
@@ -83,6 +90,11 @@ class FilesData(Section):
     )
 
 
+DATA_SECTIONS: dict[str, type[Section]] = {
+    "amazon": AmazonData,
+    "quickstart": QuickstartData,
+    "files": FilesData,
+}
 DataConfig = Annotated[AmazonData | QuickstartData | FilesData, Field(discriminator="task")]
 
 
@@ -148,7 +160,17 @@ class Range(Section):
         return (self.low, self.high)
 
 
-FloatSpace = Range | tuple[float, ...]
+def _listed(value: Any) -> Any:
+    """A single value is a list of one."""
+    return (value,) if isinstance(value, int | float | str) else value
+
+
+FloatSpace = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
+    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
+    BeforeValidator(_listed),
+]
+IntChoices = Annotated[tuple[int, ...], BeforeValidator(_listed)]
 
 
 def bounds(space: FloatSpace) -> tuple[float, ...]:
@@ -174,9 +196,7 @@ class SearchConfig(Section):
     learning_rate: FloatSpace = setting(
         (1e-5, 2e-5, 3e-5, 5e-5), "AdamW's peak rate", paper="1e-5, 2e-5, 3e-5, 5e-5"
     )
-    batch_size: tuple[int, ...] = setting(
-        (16, 32), "examples per step over all workers", paper="16, 32", min_length=1
-    )
+    batch_size: IntChoices = setting((16, 32), "examples per step over all workers", paper="16, 32")
     sparsity: FloatSpace = setting(
         Range(low=0.05, high=0.6), "fraction of heads and of FFN blocks removed", paper="25 levels"
     )
@@ -193,17 +213,17 @@ class SearchConfig(Section):
         if self.sampler == "grid":
             for name in ("learning_rate", "sparsity", "variance_weight"):
                 if isinstance(getattr(self, name), Range):
-                    raise ValueError(f"{name}: a grid needs a list of values, not a range")
+                    raise ValueError(f"search.{name}: a grid needs a list of values, not a range")
         return self
 
 
-def _check(space: Any, name: str, allowed: Any, rule: str) -> None:
+def _check(space: FloatSpace, name: str, allowed: Callable[[float], bool], rule: str) -> None:
     values = bounds(space)
     if not values:
-        raise ValueError(f"{name}: give at least one value")
+        raise ValueError(f"search.{name} is empty; give at least one value")
     for value in values:
         if not allowed(value):
-            raise ValueError(f"{name}={value:g} is impossible; allowed: {rule}")
+            raise ValueError(f"search.{name}={value:g} is impossible; allowed: {rule}")
 
 
 class ResourceConfig(Section):
@@ -215,6 +235,26 @@ class ResourceConfig(Section):
     stage_workers: int = setting(1, "Ray Train workers that share a scoring pass", ge=1)
     cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1)
     gpus_per_worker: float = setting(0, "GPUs of a worker", unit="GPUs", ge=0)
+
+
+# What changes neither a stage nor the choices of a study: these may differ when a sweep goes on.
+EXTENSIBLE = frozenset(
+    {
+        "name",
+        "storage",
+        "methods",
+        "replicates",
+        "train.micro_batch_size",
+        "scoring.batch_size",
+        "search.num_trials",
+        "search.max_concurrent",
+        "search.max_failures",
+        "resources.trial_workers",
+        "resources.stage_workers",
+        "resources.cpus_per_worker",
+        "resources.gpus_per_worker",
+    }
+)
 
 
 class SweepConfig(Section):
@@ -255,3 +295,17 @@ class SweepConfig(Section):
                     "choose a multiple, or another number of workers"
                 )
         return self
+
+    def science(self) -> dict[str, Any]:
+        """Every setting that can change a result, by dotted key."""
+        flat = flatten(self.model_dump(mode="json"))
+        return {key: value for key, value in flat.items() if key not in EXTENSIBLE}
+
+
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one mapping with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        nested = isinstance(value, dict)
+        flat |= flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
+    return flat

@@ -1,0 +1,54 @@
+"""The reference that ``--help`` prints: every setting with meaning, unit, default, paper value."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from doge_ray.config.schema import DATA_SECTIONS, Range, Section, SweepConfig
+
+
+def reference() -> str:
+    """All settings of a sweep, one paragraph each."""
+    lines = ["settings (in the YAML file, or as key=value):"]
+    for key, field in _settings(SweepConfig):
+        lines.append(f"\n  {key}{_facts(field)}")
+        lines += textwrap.wrap(
+            field.description or "", 88, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    return "\n".join(lines)
+
+
+def _settings(section: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for name, field in section.model_fields.items():
+        if name == "data":
+            for task, data in DATA_SECTIONS.items():
+                yield from _settings(data, f"data[{task}].")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from _settings(field.annotation, f"{prefix}{name}.")
+        elif name != "task":
+            yield prefix + name, field
+
+
+def _facts(field: FieldInfo) -> str:
+    """`` = default [unit]; allowed; paper``."""
+    extra: dict[str, Any] = dict(field.json_schema_extra or {})  # type: ignore[arg-type]
+    facts = "" if field.default is PydanticUndefined else f" = {_plain(field.default)}"
+    facts += f" [{extra['unit']}]" if extra.get("unit") else ""
+    if get_origin(field.annotation) is Literal:
+        facts += f"  one of {', '.join(get_args(field.annotation))}"
+    if extra.get("paper") is not None:
+        facts += f"  (paper: {extra['paper']})"
+    return facts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Range):
+        return f"{{low: {value.low}, high: {value.high}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return "null" if value is None else str(value)

@@ -1,0 +1,142 @@
+"""From ``sweeps/NAME.yaml`` and ``key=value`` overrides to a checked ``SweepConfig``."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from doge_ray.config.schema import DATA_SECTIONS, Section, SweepConfig
+from doge_ray.errors import InputError
+
+SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
+
+
+def load_config(name: str, overrides: Sequence[str] = ()) -> SweepConfig:
+    """Read a sweep file and apply dotted overrides.
+
+    Args:
+        name: a path to a YAML file, or NAME for ``sweeps/NAME.yaml`` here or in the project.
+        overrides: ``key=value``; the value is read as YAML. A key may be given by its last part
+            where only one setting has that name (``split=B``).
+
+    Raises:
+        InputError: unknown file, key or value; names it, what is allowed and the nearest name.
+    """
+    path = find_sweep(name)
+    settings = _read(path)
+    settings.setdefault("name", path.stem)
+    for override in overrides:
+        _apply(settings, override)
+    return validate(settings, str(path))
+
+
+def validate(settings: dict[str, Any], place: str) -> SweepConfig:
+    """Check settings; ``place`` names their origin in the error."""
+    try:
+        return SweepConfig.model_validate(settings)
+    except ValidationError as error:
+        keys = set(known_keys(settings))
+        problems = [_explain(dict(problem), keys) for problem in error.errors()]
+        raise InputError(f"{place}: " + f"\n{place}: ".join(problems)) from None
+
+
+def find_sweep(name: str) -> Path:
+    """The file of a named sweep."""
+    folders = [Path("sweeps"), SHIPPED]
+    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
+    for path in candidates:
+        if path.suffix in (".yaml", ".yml") and path.is_file():
+            return path
+    names = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    raise InputError(
+        f"no sweep named {name!r}; there are: {', '.join(names)}"
+        f"{nearest(name, names)}; or give the path of a .yaml file"
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean ...?"`` for the closest known word, or nothing."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def known_keys(settings: dict[str, Any]) -> Iterator[str]:
+    """Dotted keys of all settings, with the data section of the task at hand."""
+    data = settings.get("data")
+    task = data.get("task") if isinstance(data, dict) else None
+    yield from _keys(SweepConfig, DATA_SECTIONS.get(str(task)))
+
+
+def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        nested = data if name == "data" else field.annotation
+        if isinstance(nested, type) and issubclass(nested, Section):
+            yield from _keys(nested, data, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: expected settings as key: value, found {settings!r}")
+    return settings
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise InputError(
+            f"{override!r} is not an override; write key=value, as in train.patience=2"
+        )
+    if text.startswith("=") or not key:
+        raise InputError(f"{override!r} is not an override; write key=value with one '='")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{override!r}: the value is not readable as YAML: {error}") from None
+    *sections, leaf = _full_key(key, settings).split(".")
+    for section in sections:
+        settings = settings.setdefault(section, {})
+        if not isinstance(settings, dict):
+            raise InputError(f"{key}: {section} is a single value, it has no settings inside")
+    settings[leaf] = value
+
+
+def _full_key(key: str, settings: dict[str, Any]) -> str:
+    """Complete a key that is given by its last part alone."""
+    keys = list(known_keys(settings))
+    if key in keys or "." in key or key in SweepConfig.model_fields:
+        return key
+    matches = [known for known in keys if known.rsplit(".", 1)[-1] == key]
+    if len(matches) > 1:
+        raise InputError(f"{key}: several settings have that name: {', '.join(matches)}")
+    return matches[0] if matches else key
+
+
+# pydantic puts the tag of the union member it tried into the location of an error.
+_TAGS = {*DATA_SECTIONS, "range", "list"}
+
+
+def _explain(problem: dict[str, Any], keys: set[str]) -> str:
+    """One pydantic problem as: key, value, what is allowed."""
+    key = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
+    kind, value = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        return f"unknown key {key!r}{nearest(key, keys)}"
+    if kind == "missing":
+        return f"{key} is not set; it has no default"
+    if kind.startswith("union_tag"):
+        return f"data.task={value.get('task')!r}; allowed: {', '.join(DATA_SECTIONS)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return message if not key or message.startswith(key) else f"{key}: {message}"
+    return f"{key}={value!r}: {message[0].lower()}{message[1:]}"

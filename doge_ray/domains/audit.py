@@ -1,0 +1,137 @@
+"""What to know about a corpus before training: balance, truncation, duplicates.
+
+A target text that stands in the sources was seen in training, so its domain is less unseen than
+it looks; a dev text that stands in its own train makes dev look better than it is. Texts are
+duplicates when they, and the second texts of a pair task, are equal up to case and white space.
+
+Shapes: N rows of one domain and split.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from doge_ray.domains.labelled import Corpus, LabelledText
+
+Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
+
+
+@dataclass(frozen=True)
+class SplitAudit:
+    """Counts of rows for one domain and split.
+
+    ``duplicated`` counts dev rows that stand in their domain's train, and test rows that stand in
+    any source's train or dev; ``truncated`` counts rows longer than ``max_length``.
+    """
+
+    split: str
+    domain: str
+    label_counts: tuple[int, ...]
+    truncated: int
+    duplicated: int
+
+    @property
+    def rows(self) -> int:
+        """All rows of the domain and split."""
+        return sum(self.label_counts)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The audit of a corpus tokenised to at most ``max_length`` tokens."""
+
+    label_names: tuple[str, ...]
+    max_length: int
+    splits: tuple[SplitAudit, ...]
+
+    @property
+    def duplicated_targets(self) -> tuple[int, int]:
+        """Target rows that stand in the sources, and all target rows."""
+        targets = [part for part in self.splits if part.split == "test"]
+        return sum(part.duplicated for part in targets), sum(part.rows for part in targets)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Audit:
+        """The inverse of ``to_dict``, also after a passage through JSON."""
+        splits = tuple(
+            SplitAudit(**{**part, "label_counts": tuple(part["label_counts"])})
+            for part in values["splits"]
+        )
+        return cls(tuple(values["label_names"]), values["max_length"], splits)
+
+
+def audit_corpus(corpus: Corpus, max_length: int, truncated: Flags, duplicated: Flags) -> Audit:
+    """Count what the flags of every row say, domain by domain."""
+    parts = []
+    for split, domains in corpus.splits.items():
+        for domain, text in domains.items():
+            counts = Counter(text.labels)
+            parts.append(
+                SplitAudit(
+                    split,
+                    domain,
+                    tuple(counts[label] for label in range(len(corpus.label_names))),
+                    int(truncated[split][domain].sum()),
+                    int(duplicated[split][domain].sum()),
+                )
+            )
+    return Audit(corpus.label_names, max_length, tuple(parts))
+
+
+def duplicate_flags(corpus: Corpus) -> Flags:
+    """True for dev rows in their own train and test rows in any source's train or dev."""
+    train = {domain: set(_keys(text)) for domain, text in corpus.train.items()}
+    sources = set().union(*train.values(), *map(_keys, corpus.dev.values()))
+    return {
+        "train": {domain: _found(text, set()) for domain, text in corpus.train.items()},
+        "dev": {domain: _found(text, train[domain]) for domain, text in corpus.dev.items()},
+        "test": {domain: _found(text, sources) for domain, text in corpus.test.items()},
+    }
+
+
+def _keys(text: LabelledText) -> list[tuple[str, ...]]:
+    columns = [text.texts] if text.pairs is None else [text.texts, text.pairs]
+    return [
+        tuple(" ".join(part.casefold().split()) for part in row)
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _found(text: LabelledText, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
+    return np.array([key in seen for key in _keys(text)], bool)
+
+
+def audit_table(audit: Audit) -> Table:
+    """A compact table, one line per domain and split, for the terminal."""
+    duplicated, rows = audit.duplicated_targets
+    caption = (
+        f"{duplicated:,} of {rows:,} target rows ({duplicated / rows:.1%}) are in the sources too. "
+        "A dev row is duplicated when it stands in its domain's train"
+    )
+    table = Table("split", "domain", caption=caption)
+    for heading in ("rows", "rarest label", "commonest label"):
+        table.add_column(heading, justify="right")
+    table.add_column(f"> {audit.max_length} tokens", justify="right")
+    table.add_column("duplicated", justify="right")
+    for part in audit.splits:
+        by_count = sorted(zip(part.label_counts, audit.label_names, strict=True))
+        table.add_row(
+            part.split,
+            part.domain,
+            f"{part.rows:,}",
+            *(f"{name} {count / part.rows:.0%}" for count, name in (by_count[0], by_count[-1])),
+            f"{part.truncated / part.rows:.1%}",
+            f"{part.duplicated / part.rows:.1%}" if part.split != "train" else "",
+        )
+    return table

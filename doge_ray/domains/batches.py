@@ -1,0 +1,51 @@
+"""Which rows go together: little padding, every row once, the same for any number of workers.
+
+Shapes: N rows, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doge_ray.seeds import derive_seed
+
+Rows = NDArray[np.int64]
+WINDOW = 32  # batches whose rows are sorted together: less padding, yet fresh company every epoch
+
+
+def training_batches(
+    lengths_N: NDArray[np.integer], batch_size: int, seed: int, epoch: int
+) -> list[Rows]:
+    """One epoch's global batches, each of rows of similar length, in random order.
+
+    Shuffle, sort windows of ``WINDOW`` batches by length, cut, shuffle the batches. Every row
+    stands in exactly one batch, and one batch at most is smaller than ``batch_size``.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "batches", epoch))
+    shuffled_N = rng.permutation(len(lengths_N))
+    windows = _cut(shuffled_N, WINDOW * batch_size)
+    batches = [
+        batch_B
+        for window in windows
+        for batch_B in _cut(window[np.argsort(lengths_N[window], kind="stable")], batch_size)
+    ]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def ordered_batches(lengths_N: NDArray[np.integer], batch_size: int) -> list[Rows]:
+    """Every row once, longest first: least padding, and memory that runs out does so at once."""
+    longest_first_N = np.argsort(-lengths_N.astype(np.int64), kind="stable")
+    return _cut(longest_first_N, batch_size)
+
+
+def share(batch_B: Rows, rank: int, world_size: int) -> Rows:
+    """The rows of one worker; the shares are a partition, with lengths spread evenly.
+
+    A batch smaller than ``world_size`` leaves the last workers without rows.
+    """
+    return batch_B[rank::world_size]
+
+
+def _cut(rows: Rows, size: int) -> list[Rows]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

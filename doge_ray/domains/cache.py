@@ -1,0 +1,50 @@
+"""Downloads: fetched once, checked by their hash, published atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from http.client import HTTPException
+from pathlib import Path
+from urllib.request import urlopen
+
+from doge_ray.errors import InputError
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``$DOGE_RAY_CACHE``, or ``~/.cache/doge_ray``."""
+    return Path(os.environ.get("DOGE_RAY_CACHE") or "~/.cache/doge_ray").expanduser()
+
+
+def fetch(url: str, target: Path, sha256: str, remedy: str) -> None:
+    """Make ``target`` the file at ``url``, unless it is there with the right hash already.
+
+    Raises:
+        InputError: there is no way to the file (the message ends with ``remedy``), or the file is
+            another one than expected; nothing is kept then.
+    """
+    if target.is_file() and _sha256(target.read_bytes()) == sha256:
+        return
+    try:
+        with urlopen(url, timeout=30) as response:
+            content = response.read()
+    except (OSError, HTTPException) as error:
+        raise InputError(f"{url} could not be fetched ({error}); {remedy}") from error
+    if _sha256(content) != sha256:
+        target.unlink(missing_ok=True)
+        raise InputError(
+            f"{url} has the sha256 {_sha256(content)}, not {sha256}, so it is not used; {remedy}"
+        )
+    publish(target, content)
+
+
+def publish(target: Path, content: bytes) -> None:
+    """Write a file that no other process ever sees half written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(target)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

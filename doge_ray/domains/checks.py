@@ -1,0 +1,78 @@
+"""What every data set must satisfy, said in one message before any compute is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.errors import InputError
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The names there are, the nearest one first: ``did you mean 'books'? There are: ...``."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    nearest = f"did you mean {close[0]!r}? " if close else ""
+    return f"{nearest}There are: {', '.join(names) or 'none'}"
+
+
+def check_domains(
+    sources: Sequence[str], targets: Sequence[str], known: Iterable[str], place: str
+) -> None:
+    """Refuse unknown and repeated domains, and targets that are trained on.
+
+    Raises:
+        InputError: names the setting, the domain and ``place``, where the known domains stand.
+    """
+    known = set(known)
+    for setting, domains in (("source_domains", sources), ("target_domains", targets)):
+        for domain in domains:
+            if domain not in known:
+                raise InputError(
+                    f"data.{setting}: {domain!r} is no domain of {place}; "
+                    f"{suggestion(domain, known)}"
+                )
+            if domains.count(domain) > 1:
+                raise InputError(f"data.{setting}: {domain!r} is given twice; give it once")
+    for domain in targets:
+        if domain in sources:
+            raise InputError(
+                f"data.target_domains: {domain!r} is among data.source_domains too; a target is "
+                "a domain never seen in training, so take it out of one of them"
+            )
+
+
+def check_splits(corpus: Corpus) -> None:
+    """Refuse empty splits, a single label, and source splits that lack a label.
+
+    A target may lack labels: it is only tested on.
+
+    Raises:
+        InputError: names the split, the domain and the label.
+    """
+    for split, domains in corpus.splits.items():
+        for domain, text in domains.items():
+            if not text.texts:
+                raise InputError(
+                    f"the {split} split of domain {domain!r} is empty; "
+                    "give it rows or leave the domain out"
+                )
+    if len(corpus.label_names) < 2:
+        raise InputError(
+            f"label {corpus.label_names[0]!r} is the only one in the source domains; "
+            "there is nothing to learn: give rows of two labels or more"
+        )
+    for split, domains in (("train", corpus.train), ("dev", corpus.dev)):
+        for domain, text in domains.items():
+            _check_labels(corpus, split, domain, text)
+
+
+def _check_labels(corpus: Corpus, split: str, domain: str, text: LabelledText) -> None:
+    present = set(text.labels)
+    for label, name in enumerate(corpus.label_names):
+        if label not in present:
+            raise InputError(
+                f"label {name!r} does not occur in the {split} split of source domain "
+                f"{domain!r}; add rows with it, or leave out the domain or the label"
+            )

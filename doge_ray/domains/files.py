@@ -1,0 +1,134 @@
+"""Anyone's labelled text: JSON lines, CSV or Parquet, in three layouts.
+
+One file with a domain column; a folder of {train,dev,test}.* with a domain column; a folder per
+domain holding {train,dev,test}.*. One file counts as a folder's train.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from doge_ray.config import FilesData
+from doge_ray.domains.checks import check_domains
+from doge_ray.domains.labelled import Corpus
+from doge_ray.domains.records import Record, labelled_text, read_records
+from doge_ray.domains.subset import stratified
+from doge_ray.errors import InputError
+
+Splits = defaultdict[str, list[Record]]
+
+
+def load(data: FilesData) -> Corpus:
+    """The corpus in ``data.path``; its labels are those of the sources' training rows, sorted.
+
+    Where a source domain has no dev rows, ``data.dev_fraction`` of its training rows becomes dev.
+    A target is tested on its test rows, or on every row where it has none.
+
+    Raises:
+        InputError: a path, column, domain, row or label is missing or wrong.
+    """
+    domains = _read(data)
+    sources = {domain: domains[domain] for domain in data.source_domains}
+    names = _label_names(chain(*(splits["train"] for splits in sources.values())), data.label)
+    for domain, splits in sources.items():
+        if not splits["train"]:
+            raise InputError(
+                f"data.path={data.path}: source domain {domain!r} has no training rows; "
+                "give it a train split, or make it a target"
+            )
+        if not splits["dev"]:
+            _hold_out_dev(splits, domain, data)
+
+    labelled = partial(
+        labelled_text,
+        labels={name: index for index, name in enumerate(names)},
+        text=data.text,
+        text_pair=data.text_pair,
+        label=data.label,
+    )
+    return Corpus(
+        names,
+        train={domain: labelled(splits["train"]) for domain, splits in sources.items()},
+        dev={domain: labelled(splits["dev"]) for domain, splits in sources.items()},
+        test={domain: labelled(_test_rows(domains[domain])) for domain in data.target_domains},
+    )
+
+
+def _test_rows(splits: Splits) -> list[Record]:
+    return splits["test"] or splits["train"] + splits["dev"]
+
+
+def _label_names(rows: Iterable[Record], column: str) -> tuple[str, ...]:
+    """Distinct labels; integers in their own order, so that 10 follows 9."""
+    names = sorted({row.name(column) for row in rows})
+    try:
+        return tuple(sorted(names, key=int))
+    except ValueError:
+        return tuple(names)
+
+
+def _hold_out_dev(splits: Splits, domain: str, data: FilesData) -> None:
+    """Move a share of the training rows to dev; every label gets one row at least."""
+    rows = splits["train"]
+    labels = [row.name(data.label) for row in rows]
+    count = max(len(set(labels)), round(data.dev_fraction * len(rows)))
+    held_out = set(stratified(labels, count, "dev", domain).tolist())
+    splits["dev"] = [rows[index] for index in sorted(held_out)]
+    splits["train"] = [row for index, row in enumerate(rows) if index not in held_out]
+
+
+def _read(data: FilesData) -> dict[str, Splits]:
+    """The rows of every domain by split, whichever layout ``data.path`` has."""
+    path = Path(data.path)
+    if not path.exists():
+        raise InputError(f"data.path={data.path} does not exist; name a file or a folder")
+    files = _split_files(path) if path.is_dir() else {"train": path}
+    return _by_column(files, data) if files else _by_folder(path, data)
+
+
+def _split_files(folder: Path) -> dict[str, Path]:
+    """The files {train,dev,test}.* of a folder, as far as there are any."""
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.stem in ("train", "dev", "test") and file.is_file():
+            if file.stem in files:
+                raise InputError(
+                    f"{folder}: {files[file.stem].name} and {file.name} are both its "
+                    f"{file.stem} split; keep one"
+                )
+            files[file.stem] = file
+    return files
+
+
+def _by_column(files: dict[str, Path], data: FilesData) -> dict[str, Splits]:
+    domains: dict[str, Splits] = defaultdict(lambda: defaultdict(list))
+    for split, file in files.items():
+        for row in read_records(file, (*_columns(data), data.domain)):
+            domains[row.name(data.domain)][split].append(row)
+    place = f"column {data.domain!r} of {data.path}"
+    check_domains(data.source_domains, data.target_domains, domains, place)
+    return domains
+
+
+def _by_folder(path: Path, data: FilesData) -> dict[str, Splits]:
+    folders = {folder.name: folder for folder in path.iterdir() if folder.is_dir()}
+    if not folders:
+        raise InputError(
+            f"data.path={data.path} holds neither {{train,dev,test}}.* nor a folder per domain; "
+            "arrange it in one of these ways"
+        )
+    check_domains(data.source_domains, data.target_domains, folders, f"the folder {data.path}")
+    domains: dict[str, Splits] = {}
+    for domain in (*data.source_domains, *data.target_domains):
+        files = _split_files(folders[domain])
+        rows = {split: read_records(file, _columns(data)) for split, file in files.items()}
+        domains[domain] = defaultdict(list, rows)
+    return domains
+
+
+def _columns(data: FilesData) -> list[str]:
+    return [data.text, data.label] + ([data.text_pair] if data.text_pair else [])

@@ -1,0 +1,176 @@
+"""Where each architecture keeps its attention heads and FFN blocks.
+
+Shapes: L layers, H heads, D hidden width. Paths are dotted module names; those of a unit are
+relative to its encoder layer. A new architecture is one more entry of ``FAMILIES``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from torch import nn
+
+from doge_ray.encoders.masks import require_dense
+from doge_ray.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Family:
+    """The layout of one architecture, as transformers implements it."""
+
+    layers: str
+    """The encoder's layer list, under the base model."""
+    attention: str
+    """The module that turns hidden states into the heads' concatenated context."""
+    by_head: tuple[str, ...]
+    """Linears whose output rows belong to heads, in one or (fused) several blocks of H heads.
+    Those that a configuration leaves out are skipped."""
+    output: str
+    """W_O, whose input is the heads' concatenated context."""
+    ffn_first: str
+    """W1 (with the gate's rows, if the FFN is gated)."""
+    ffn_last: str
+    """W2, whose output with its bias is the FFN block's output."""
+    fresh: tuple[str, ...]
+    """Modules of the stock classification head, under the whole model: untrained at θ0."""
+    after_context: tuple[str, ...] = ()
+    """Children of ``attention`` that it applies to the context itself, in order."""
+    head_count: str | None = None
+    """Attribute of ``attention`` that its forward pass reads the number of heads from."""
+    attention_norm: str | None = None
+    """A norm that only the attention reads (pre-norm architectures)."""
+    ffn_norm: str | None = None
+    """A norm that only the FFN reads (pre-norm architectures)."""
+
+
+BERT = Family(
+    layers="encoder.layer",
+    attention="attention.self",
+    by_head=("attention.self.query", "attention.self.key", "attention.self.value"),
+    output="attention.output.dense",
+    ffn_first="intermediate.dense",
+    ffn_last="output.dense",
+    fresh=("bert.pooler.dense", "classifier"),
+)
+ROBERTA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
+DEBERTA_V2 = replace(
+    BERT,
+    by_head=tuple(
+        f"attention.self.{name}_proj" for name in ("query", "key", "value", "pos_key", "pos_query")
+    ),
+    fresh=("pooler.dense", "classifier"),
+    head_count="num_attention_heads",
+)
+DISTILBERT = Family(
+    layers="transformer.layer",
+    attention="attention",
+    by_head=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    output="attention.out_lin",
+    ffn_first="ffn.lin1",
+    ffn_last="ffn.lin2",
+    fresh=("pre_classifier", "classifier"),
+    after_context=("out_lin",),
+)
+MODERNBERT = Family(
+    layers="layers",
+    attention="attn",
+    by_head=("attn.Wqkv",),
+    output="attn.Wo",
+    ffn_first="mlp.Wi",
+    ffn_last="mlp.Wo",
+    fresh=("head.dense", "head.norm", "classifier"),
+    after_context=("Wo", "out_drop"),
+    attention_norm="attn_norm",
+    ffn_norm="mlp_norm",
+)
+
+FAMILIES = {
+    "bert": BERT,
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA,
+    "electra": ROBERTA,
+    "distilbert": DISTILBERT,
+    "deberta-v2": DEBERTA_V2,
+    "modernbert": MODERNBERT,
+}
+"""By the ``model_type`` of the configuration; DeBERTa-v3 is a ``deberta-v2``."""
+
+
+class UnitParameters(NamedTuple):
+    """Numbers of parameters in one head, in one FFN block and in all encoder layers."""
+
+    head: int
+    ffn: int
+    encoder: int
+
+
+def family_of(config: PreTrainedConfig) -> Family:
+    """The layout of a configuration's architecture.
+
+    Raises:
+        InputError: the architecture is not among ``FAMILIES``.
+    """
+    try:
+        return FAMILIES[config.model_type]
+    except KeyError:
+        supported = ", ".join(sorted(FAMILIES))
+        raise InputError(
+            f"model_type={config.model_type!r} in the model's config.json is not supported; "
+            f"use a model of one of: {supported}"
+        ) from None
+
+
+def encoder_layers(model: PreTrainedModel) -> list[nn.Module]:
+    """The L encoder layers, first to last."""
+    return list(model.base_model.get_submodule(family_of(model.config).layers))
+
+
+def linear_at(layer: nn.Module, path: str) -> nn.Linear:
+    """The linear map at a path of ``Family``."""
+    return cast("nn.Linear", layer.get_submodule(path))
+
+
+def head_linears(layer: nn.Module, family: Family) -> list[nn.Linear]:
+    """The linears of a layer whose output rows belong to heads."""
+    modules = dict(layer.named_modules())
+    return [cast("nn.Linear", modules[path]) for path in family.by_head if path in modules]
+
+
+def unit_shape(model: PreTrainedModel) -> tuple[int, int]:
+    """(L, H) of the unpruned network, also where ``model`` has been pruned."""
+    return model.config.num_hidden_layers, model.config.num_attention_heads
+
+
+def head_width(model: PreTrainedModel) -> int:
+    """Features of one head's context slice."""
+    return int(model.config.hidden_size // model.config.num_attention_heads)
+
+
+def unit_parameters(model: PreTrainedModel) -> UnitParameters:
+    """Count the parameters that pruning removes.
+
+    A head is its rows of the query, key and value projections (position projections included)
+    with their biases, and its columns of W_O, whose bias stays. An FFN block is all its weights
+    and biases, and the norm that only it reads, if there is one.
+
+    Raises:
+        InputError: the model is already pruned.
+    """
+    require_dense(model.config)
+    family, layers = family_of(model.config), encoder_layers(model)
+    paths = [family.ffn_first, family.ffn_last, *filter(None, [family.ffn_norm])]
+    in_heads = sum(map(_size, head_linears(layers[0], family)))
+    in_heads += linear_at(layers[0], family.output).weight.numel()
+    return UnitParameters(
+        head=in_heads // unit_shape(model)[1],
+        ffn=sum(_size(layers[0].get_submodule(path)) for path in paths),
+        encoder=sum(map(_size, layers)),
+    )
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

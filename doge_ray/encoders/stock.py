@@ -1,0 +1,105 @@
+"""Loading by transformers itself: without its noise, and with missing weights as an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging
+
+from doge_ray.errors import InputError
+
+EXPECTED = "expected a folder with config.json and model.safetensors"
+
+
+def read_config(folder: Path) -> PreTrainedConfig:
+    """The configuration of a model folder.
+
+    Raises:
+        InputError: config.json is missing or is not the configuration of a known model.
+    """
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} has no config.json: {EXPECTED}")
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'config.json'} cannot be read: {error}") from error
+
+
+def require_weights(folder: Path) -> None:
+    """Refuse a folder without safetensors files.
+
+    Raises:
+        InputError: naming the folder, what is expected, and how to convert other weights.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder} is a model folder without weights: {EXPECTED}. Pickled weights "
+            "(pytorch_model.bin) can run code and are not read; convert them with "
+            "AutoModel.from_pretrained(...).save_pretrained(...)"
+        )
+
+
+def load_stock(
+    folder: Path, config: PreTrainedConfig, may_miss: tuple[str, ...]
+) -> PreTrainedModel:
+    """A sequence classifier in float32 and eval mode, as transformers loads it.
+
+    The global random state is as it was afterwards.
+
+    Args:
+        folder: an unpruned model's folder.
+        config: its configuration, possibly changed.
+        may_miss: modules whose weights need not be there.
+
+    Raises:
+        InputError: other weights are missing, have other shapes, or cannot be read.
+    """
+    require_weights(folder)
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        try:
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported below, with what else is wrong
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"the weights in {folder} cannot be loaded: {error}") from error
+    wrong = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    wrong = {name for name in wrong if name.rpartition(".")[0] not in may_miss}
+    if wrong:
+        raise InputError(
+            f"{folder} lacks weights that {config.model_type} needs, or has them in other shapes: "
+            f"{', '.join(sorted(wrong)[:5])} ({len(wrong)} in all); "
+            "use a complete checkpoint, one that matches its config.json"
+        )
+    for parameter in model.parameters():
+        # a file's tensors are not aligned in memory, and kernels round by alignment: without a
+        # copy, the same weights would give other last bits after saving and loading
+        parameter.data = parameter.data.clone()
+    return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars, and no warning about weights that are drawn afresh on purpose."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,23 @@
+"""Where the stages meet Ray, Optuna and MLflow.
+
+Reading order: ``store`` (results by identity), ``graph`` (what determines each stage),
+``pipeline`` (from hyper-parameters to jobs), ``jobs`` (fetch, compute, publish), ``workers`` (Ray
+Train), ``trial`` and ``study`` (Ray Tune and Optuna), ``observer`` (journal, MLflow, progress),
+``sweep`` (one after the other).
+"""
+
+import os
+
+# Read by Ray when it is imported or started, so they stand before any import of it.
+for _name, _value in {
+    "RAY_AIR_NEW_OUTPUT": "0",  # progress is ours to print,
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results ours to keep,
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C ours to handle,
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # and a restart reads the journal, not Tune's state
+    "RAY_worker_niceness": "0",  # niced workers starve beside any other busy process
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # the default adds seconds to a short stage
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}.items():
+    os.environ.setdefault(_name, _value)

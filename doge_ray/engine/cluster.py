@@ -1,0 +1,53 @@
+"""A Ray cluster to run on: the one at an address, or this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from doge_ray.config import SweepConfig
+from doge_ray.engine.workers import worker_resources
+from doge_ray.errors import InputError
+
+
+@contextmanager
+def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[None]:
+    """Connect to ``address`` or ``RAY_ADDRESS``, or start Ray here; disconnect in the end.
+
+    Raises:
+        InputError: no cluster answers, or it is too small for one worker.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError as error:
+        raise InputError(
+            f"no Ray cluster answers at {address!r} ({error}); start one with ray up cluster.yaml, "
+            "or unset RAY_ADDRESS to use this machine"
+        ) from None
+    try:
+        _check_size(config)
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _check_size(config: SweepConfig) -> None:
+    have, resources = ray.cluster_resources(), config.resources
+    workers = max(resources.trial_workers, resources.stage_workers)
+    for name, amount in worker_resources(resources).items():
+        if have.get(name, 0) < amount * workers:
+            raise InputError(
+                f"{workers} worker(s) need {amount * workers:g} {name}, Ray has "
+                f"{have.get(name, 0):g}; lower resources.trial_workers, resources.stage_workers "
+                "or what a worker takes, or start a larger cluster"
+            )

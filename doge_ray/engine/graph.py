@@ -1,0 +1,97 @@
+"""The stages of a sweep and what determines each (the stage graph).
+
+    initial(model, seed) ──▶ training(ticket, rate, batch, seed) ──▶ evaluation
+                                    │ of the dense network
+                                    └─▶ scoring ──▶ ticket(λ, sparsity), microseconds
+
+Fine-tuning is the training of the dense ticket; rewinding is that of any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from doge_ray.config import SweepConfig
+from doge_ray.engine.store import Stage
+from doge_ray.seeds import derive_seed
+from doge_ray.tickets.ticket import Ticket, UnitParameters
+
+# Raised when a change to the code changes what a stage computes.
+VERSIONS = {"encoding": 1, "initial": 1, "training": 1, "scoring": 1, "evaluation": 1}
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The pretrained model as the graph sees it."""
+
+    fingerprint: str
+    num_layers: int
+    num_heads: int
+    parameters: UnitParameters
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Identities of all stages of one sweep."""
+
+    config: SweepConfig
+    model: ModelFacts
+    corpus: str
+    label_names: tuple[str, ...]
+
+    @property
+    def encoding(self) -> Stage:
+        """All texts as tokens."""
+        return _stage(
+            "encoding",
+            model=self.model.fingerprint,
+            corpus=self.corpus,
+            max_length=self.config.train.max_length,
+        )
+
+    def initial(self, seed: int) -> Stage:
+        """θ0: pretrained encoder, fresh classification head."""
+        return _stage(
+            "initial",
+            model=self.model.fingerprint,
+            labels=list(self.label_names),
+            dropout=self.config.train.dropout,
+            seed=derive_seed(seed, "head"),
+        )
+
+    def training(self, ticket: Ticket, learning_rate: float, batch_size: int, seed: int) -> Stage:
+        """θ0 pruned by a ticket and trained; identical masks are one stage."""
+        train = self.config.train
+        return _stage(
+            "training",
+            initial=self.initial(seed).digest,
+            data=self.encoding.digest,
+            mask=ticket.digest,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            seed=seed,
+            max_epochs=train.max_epochs,
+            patience=train.patience,
+            weight_decay=train.weight_decay,
+            warmup=train.warmup,
+            clip=train.clip,
+            precision=train.precision,
+        )
+
+    def scoring(self, training: Stage) -> Stage:
+        """Moments of a fine-tuned model on the source domains."""
+        return _stage(
+            "scoring",
+            training=training.digest,
+            data=self.encoding.digest,
+            granularity=self.config.scoring.granularity,
+        )
+
+    def evaluation(self, training: Stage) -> Stage:
+        """Predictions of a trained model on the target domains."""
+        return _stage("evaluation", training=training.digest, data=self.encoding.digest)
+
+
+def _stage(kind: str, **inputs: Any) -> Stage:
+    return Stage(kind, {"version": VERSIONS[kind], **inputs})

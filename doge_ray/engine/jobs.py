@@ -1,0 +1,203 @@
+"""A stage's work with its input and output: fetch, compute, publish.
+
+A job is plain data. It runs the same in a trial's own process and on Ray Train workers; every
+process of its world calls ``run``, rank 0 publishes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.encoders.folders import load_model, save_model
+from doge_ray.encoders.surgery import prune
+from doge_ray.engine.store import Stage, StageStore
+from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.score import score
+from doge_ray.stages.score_table import write_scores
+from doge_ray.stages.train import EpochRecord, Recipe, train
+from doge_ray.stages.world import World
+from doge_ray.tickets.importance import Moments
+from doge_ray.tickets.ticket import Ticket, UnitParameters
+
+Report = Callable[[dict[str, Any]], None]
+
+
+class Job(Protocol):
+    """Work that any number of processes share."""
+
+    def run(self, world: World, report: Report) -> None:
+        """Do the work and publish it; ``report`` is told of progress."""
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """θ0, pruned by a ticket, trained on the source domains."""
+
+    store: StageStore
+    stage: Stage
+    initial: Stage
+    encoding: Stage
+    ticket: Ticket
+    recipe: Recipe
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which stage and which mask a report speaks of."""
+        return {"training": self.stage.digest, "ticket": self.ticket.digest}
+
+    def run(self, world: World, report: Report) -> None:
+        """Train and publish the epochs' records and the weights of the best epoch."""
+        started = time.monotonic()
+        model = load_model(self.store.files(self.initial))
+        prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
+        model.to(world.device)
+        snapshots = _StoredSnapshots(self.store, self.stage)
+        data = open_encoded(self.store.files(self.encoding))
+        best = 0.0
+
+        def report_epoch(record: EpochRecord) -> None:
+            nonlocal best
+            # A search compares what a trial would be chosen by: its best epoch so far.
+            best = max(best, record["dev_metric"])
+            epoch = {"epoch_dev_metric": record["dev_metric"], "dev_metric": best}
+            report({**record, **epoch, **self.identity, "finished": False})
+
+        history = train(model, data, self.recipe, world, snapshots, report_epoch)
+        if world.rank == 0:
+            result = _summary(history) | {"seconds": time.monotonic() - started}
+            masks = self.ticket.head_mask, self.ticket.ffn_mask
+            self.store.put(self.stage, result, lambda folder: save_model(model, folder, *masks))
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """Predictions of a trained model for every row of the target domains."""
+
+    store: StageStore
+    stage: Stage
+    training: Stage
+    encoding: Stage
+    precision: str
+
+    def run(self, world: World, report: Report) -> None:
+        """Predict and publish accuracies, of all rows and of those not seen in the sources."""
+        model = load_model(self.store.files(self.training)).to(world.device)
+        data = open_encoded(self.store.files(self.encoding))
+        predictions_N = predict(model, data.test, world, self.precision)
+        if world.rank == 0:
+            result = target_metrics(data, predictions_N)
+            self.store.put(self.stage, result, lambda folder: _write(folder, data, predictions_N))
+
+
+@dataclass(frozen=True)
+class ScoringJob:
+    """Moments of one fine-tuned model or several, each into its stage."""
+
+    store: StageStore
+    trainings: dict[str, Stage]
+    stages: dict[str, Stage]
+    encoding: Stage
+    parameters: UnitParameters
+    granularity: Any
+    batch_size: int
+
+    def run(self, world: World, report: Report) -> None:
+        """Score model after model; what is published already is left alone."""
+        data = open_encoded(self.store.files(self.encoding))
+        for name, stage in self.stages.items():
+            # All processes must agree on whether to take part.
+            if world.broadcast(self.store.result(stage) is not None):
+                continue
+            started = time.monotonic()
+            model = load_model(self.store.files(self.trainings[name])).to(world.device)
+            moments = score(
+                model,
+                data.train,
+                data.source_domains,
+                batch_size=self.batch_size,
+                granularity=self.granularity,
+                world=world,
+            )
+            if world.rank == 0:
+                source = {"training": self.trainings[name].digest, "granularity": self.granularity}
+                self.store.put(
+                    stage,
+                    {"seconds": time.monotonic() - started, "examples": moments.count_D.sum()},
+                    partial(_write_scores, moments, self.parameters, source),
+                )
+            report({"scored": name})
+
+
+def target_metrics(data: Encoded, predictions_N: np.ndarray) -> dict[str, Any]:
+    """Accuracy on each target domain and their mean, raw and without texts seen in the sources."""
+    test = data.test
+    result: dict[str, Any] = {}
+    for suffix, rows in (("", slice(None)), ("_deduplicated", ~test.duplicated_N)):
+        accuracies = domain_accuracies(
+            predictions_N[rows], test.labels_N[rows], test.domains_N[rows], data.target_domains
+        )
+        result |= {
+            f"target{suffix}": accuracies,
+            f"target_metric{suffix}": mean_over_domains(accuracies),
+        }
+    return result
+
+
+def read_predictions(folder: Path) -> pa.Table:
+    """Columns domain, label, prediction, duplicate: one row per target example, in file order."""
+    return pq.read_table(folder / "predictions.parquet")
+
+
+def _write(folder: Path, data: Encoded, predictions_N: np.ndarray) -> None:
+    table = pa.table(
+        {
+            "domain": pa.array(np.array(data.target_domains)[data.test.domains_N].tolist()),
+            "label": data.test.labels_N,
+            "prediction": predictions_N,
+            "duplicate": data.test.duplicated_N,
+        }
+    )
+    pq.write_table(table, folder / "predictions.parquet")
+
+
+def _write_scores(
+    moments: Moments, parameters: UnitParameters, source: Mapping[str, Any], folder: Path
+) -> None:
+    write_scores(folder / "scores.parquet", moments, parameters, source)
+
+
+def _summary(history: list[EpochRecord]) -> dict[str, Any]:
+    best = max(history, key=lambda record: record["dev_metric"])
+    return {
+        "dev_metric": best["dev_metric"],
+        "dev": best["dev"],
+        "best_epoch": best["epoch"],
+        "epochs": len(history),
+        "history": history,
+    }
+
+
+@dataclass(frozen=True)
+class _StoredSnapshots:
+    """Snapshots of a training, kept beside its stage until it is published."""
+
+    store: StageStore
+    stage: Stage
+
+    def latest(self) -> Path | None:
+        if self.store.result(self.stage, "snapshot") is None:
+            return None
+        return self.store.files(self.stage, "snapshot")
+
+    def save(self, write: Callable[[Path], None]) -> None:
+        self.store.put(self.stage, {}, write, "snapshot")

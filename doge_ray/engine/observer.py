@@ -1,0 +1,132 @@
+"""What the driver does on every event of a trial: journal, tracking, progress, disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import ray
+from ray import tune
+
+from doge_ray.engine.claims import Claims
+from doge_ray.engine.journal import Entry, Journal
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.progress import SweepProgress
+from doge_ray.engine.retention import discard_unneeded
+from doge_ray.engine.tracking import Tracker
+from doge_ray.engine.trial import assignment_of
+from doge_ray.reporting.mask_picture import mask_picture
+
+
+@dataclass
+class Observer(tune.Callback):
+    """Follows the trials of one Tune run."""
+
+    pipeline: Pipeline
+    journal: Journal
+    tracker: Tracker
+    progress: SweepProgress
+    claims: Any = field(default_factory=Claims.remote)
+    _entries: dict[str, Entry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._entries = {entry.assignment.name: entry for entry in self.journal.entries()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles its callbacks into a state that no restart reads."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Write down what the trial was assigned, before anything is spent on it."""
+        assignment = assignment_of(trial.config)
+        entry = self._entries.get(assignment.name)
+        if entry is None or entry.assignment != assignment or entry.status == "failed":
+            self._write(Entry(assignment))
+        job = self.pipeline.training(assignment)
+        params = assignment.asdict() | {"training": job.stage.digest}
+        self.tracker.start(assignment.name, params, {"doge_ray.method": assignment.method})
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """An epoch ended."""
+        assignment = assignment_of(trial.config)
+        entry = self._entries[assignment.name].reported(result)
+        if result["finished"]:
+            self._write(replace(entry, status="finished"))
+        elif "loss" in result:
+            self._entries[assignment.name] = entry
+            self._track_epoch(assignment, result)
+            most = self.pipeline.graph.config.train.max_epochs
+            self.progress.epoch(assignment.name, result, most)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The trial finished, or the scheduler stopped it."""
+        assignment = assignment_of(trial.config)
+        entry = self._entries[assignment.name]
+        if entry.status == "finished":
+            self._finish(entry)
+        else:
+            self._stop(entry)
+        ray.get(self.claims.release.remote(trial.trial_id))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The trial failed, and its retries too."""
+        assignment = assignment_of(trial.config)
+        error = _last_line(trial.get_error() if trial.error_file else None)
+        self._write(replace(self._entries[assignment.name], status="failed", error=error))
+        self.tracker.end(assignment.name, tags={"error": error}, status="FAILED")
+        self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
+        ray.get(self.claims.release.remote(trial.trial_id))
+
+    def _finish(self, entry: Entry) -> None:
+        assignment, store = entry.assignment, self.pipeline.store
+        job = self.pipeline.training(assignment)
+        trained = store.result(job.stage) or {}
+        target = store.result(self.pipeline.evaluation(job.stage).stage) or {}
+        self.tracker.end(
+            assignment.name,
+            metrics={
+                "dev_metric_best": trained["dev_metric"],
+                "best_epoch": trained["best_epoch"],
+                "unit_fraction": job.ticket.unit_fraction,
+                "parameter_fraction": job.ticket.parameter_fraction,
+                "target_metric": target["target_metric"],
+                "target_metric_deduplicated": target["target_metric_deduplicated"],
+                **{f"target.{name}": value for name, value in target["target"].items()},
+            },
+            texts={"ticket.json": job.ticket.to_json()},
+            figures={"ticket.png": mask_picture(job.ticket)},
+        )
+        self.progress.trial_ended(
+            assignment.name,
+            f"source dev {trained['dev_metric']:.1%}, "
+            f"{job.ticket.parameter_fraction:.0%} of the encoder removed",
+        )
+        discard_unneeded(list(self._entries.values()), self.pipeline)
+
+    def _stop(self, entry: Entry) -> None:
+        assignment = entry.assignment
+        self._write(replace(entry, status="stopped"))
+        self.pipeline.store.discard_unpublished(self.pipeline.training(assignment).stage)
+        self.tracker.end(assignment.name, tags={"stopped": "by the scheduler"}, status="KILLED")
+        self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
+
+    def _track_epoch(self, assignment: Assignment, result: dict[str, Any]) -> None:
+        metrics = {
+            "dev_metric": result["epoch_dev_metric"],
+            "loss": result["loss"],
+            "seconds": result["seconds"],
+            **{f"dev.{name}": value for name, value in result["dev"].items()},
+        }
+        self.tracker.epoch(assignment.name, result["epoch"], metrics)
+
+    def _write(self, entry: Entry) -> None:
+        self._entries[entry.assignment.name] = entry
+        self.journal.write(entry)
+
+
+def _last_line(error: BaseException | None) -> str:
+    """The cause in one line; the whole traceback is in Ray's logs."""
+    lines = str(error).strip().splitlines() if error is not None else []
+    return lines[-1] if lines else "the trial's process died"

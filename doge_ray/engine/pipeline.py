@@ -1,0 +1,116 @@
+"""From a trial's hyper-parameters to published stages (paper, figure 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from doge_ray.engine.graph import Graph
+from doge_ray.engine.jobs import EvaluationJob, ScoringJob, TrainingJob
+from doge_ray.engine.store import Stage, StageStore
+from doge_ray.seeds import derive_seed
+from doge_ray.stages.score_table import read_scores
+from doge_ray.stages.train import Recipe
+from doge_ray.tickets.draw import draw_ticket
+from doge_ray.tickets.ticket import Ticket, dense_ticket
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What one trial trains. Replicate 0 is the search; from 1 on, repeats with fresh seeds."""
+
+    method: str
+    trial: int
+    replicate: int
+    seed: int
+    learning_rate: float
+    batch_size: int
+    sparsity: float = 0.0
+    variance_weight: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Unique within the sweep."""
+        return f"{self.method}-{self.trial:04d}-{self.replicate}"
+
+    def asdict(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stage graph with its store; travels to every trial.
+
+    ``finetuned`` holds, for each seed, the training of the dense network that tickets of that
+    seed are drawn from.
+    """
+
+    graph: Graph
+    store: StageStore
+    finetuned: Mapping[int, Stage] = field(default_factory=dict)
+
+    def ticket(self, assignment: Assignment) -> Ticket:
+        """Draw the ticket of a trial from the published scores."""
+        model, scoring = self.graph.model, self.graph.config.scoring
+        if assignment.method == "dense":
+            return dense_ticket(model.num_layers, model.num_heads, model.parameters)
+        scores = self.graph.scoring(self.finetuned[assignment.seed])
+        moments, parameters, _ = read_scores(self.store.files(scores) / "scores.parquet")
+        return draw_ticket(
+            assignment.method,
+            moments,
+            assignment.sparsity,
+            parameters,
+            variance_weight=assignment.variance_weight or 0.0,
+            seed=derive_seed(assignment.seed, "random", assignment.trial),
+            normalize=scoring.normalize,
+            min_heads=scoring.min_heads,
+        )
+
+    def training(self, assignment: Assignment) -> TrainingJob:
+        """Rewind to θ0, prune, train (with the dense ticket: fine-tune)."""
+        ticket = self.ticket(assignment)
+        train = self.graph.config.train
+        choice = assignment.learning_rate, assignment.batch_size, assignment.seed
+        return TrainingJob(
+            self.store,
+            self.graph.training(ticket, *choice),
+            self.graph.initial(assignment.seed),
+            self.graph.encoding,
+            ticket,
+            Recipe(
+                *choice,
+                max_epochs=train.max_epochs,
+                patience=train.patience,
+                weight_decay=train.weight_decay,
+                warmup=train.warmup,
+                clip=train.clip,
+                precision=train.precision,
+                micro_batch_size=train.micro_batch_size,
+            ),
+        )
+
+    def evaluation(self, training: Stage) -> EvaluationJob:
+        """Measure on the target domains."""
+        return EvaluationJob(
+            self.store,
+            self.graph.evaluation(training),
+            training,
+            self.graph.encoding,
+            self.graph.config.train.precision,
+        )
+
+    def scoring(self, trainings: Mapping[str, Stage]) -> ScoringJob:
+        """Score fine-tuned models, each under a name of its own."""
+        scoring = self.graph.config.scoring
+        return ScoringJob(
+            self.store,
+            dict(trainings),
+            {name: self.graph.scoring(training) for name, training in trainings.items()},
+            self.graph.encoding,
+            self.graph.model.parameters,
+            scoring.granularity,
+            scoring.batch_size,
+        )

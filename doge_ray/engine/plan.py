@@ -1,0 +1,127 @@
+"""``--dry-run``: what a sweep would train, and how long that may take."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from doge_ray.config import Range, SweepConfig
+from doge_ray.domains.batches import training_batches
+from doge_ray.encoders.initial import initial_model
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.prepare import Prepared
+from doge_ray.engine.space import dimensions
+from doge_ray.stages.train import Run, steps_per_epoch
+from doge_ray.stages.world import World
+
+MEASURED_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was measured: seconds of one optimiser step, by batch size."""
+
+    step_seconds: dict[int, float]
+    device: str
+
+
+def print_plan(prepared: Prepared, console: Console) -> None:
+    """Print the stages, the trainings, their steps, and an estimate of the time."""
+    config = prepared.config
+    costs = measure(prepared)
+    console.print(_stage_table(config, prepared))
+    for size, seconds in costs.step_seconds.items():
+        console.print(f"one step of {size} examples takes {seconds:.2f} s on this {costs.device}")
+    serial = _training_seconds(config, prepared, costs)
+    at_once = max(1, _devices(config) // config.resources.trial_workers)
+    console.print(
+        f"at most {_hours(serial)} of training on one such device, {_hours(serial / at_once)} on "
+        f"{at_once}: if no trial stops early, none shares its ticket and pruning saves nothing"
+    )
+
+
+def measure(prepared: Prepared) -> Costs:
+    """Train a few batches of usual length, dense, in this process."""
+    config = prepared.config
+    torch.set_num_threads(config.resources.cpus_per_worker)
+    world = World.current()
+    costs = {}
+    for size in config.search.batch_size:
+        assignment = Assignment("dense", 0, 0, 0, 1e-6, size)
+        recipe = Pipeline(prepared.graph, prepared.store).training(assignment).recipe
+        model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
+        run = Run(model.to(world.device), prepared.data, recipe, world)
+        batches = training_batches(prepared.data.train.lengths_N, size, seed=0, epoch=1)
+        costs[size] = _seconds(lambda rows, run=run: run.step(rows), batches)  # type: ignore[misc]
+    return Costs(costs, "GPU" if world.device.type == "cuda" else "machine, with one worker's CPUs")
+
+
+def _seconds(step: Callable[[np.ndarray], object], batches: list[np.ndarray]) -> float:
+    step(batches[0])
+    started = time.monotonic()
+    rest = batches[1 : 1 + MEASURED_STEPS] or batches[:1]
+    for rows in rest:
+        step(rows)
+    return (time.monotonic() - started) / len(rest)
+
+
+def _stage_table(config: SweepConfig, prepared: Prepared) -> Table:
+    table = Table("stage", "times", "what it is", title=f"plan of {config.name}")
+    repeats, trials = config.replicates, config.search.num_trials
+    table.add_row("initial", str(1 + repeats), "shared: pretrained encoder, fresh head, per seed")
+    table.add_row("scoring", str(1 + repeats), "shared: every ticket of a seed comes from one")
+    steps = [
+        steps_per_epoch(len(prepared.data.train), size) * config.train.max_epochs
+        for size in config.search.batch_size
+    ]
+    span = f"{min(steps):,}" if len(set(steps)) == 1 else f"{min(steps):,} to {max(steps):,}"
+    for method in config.methods:
+        distinct = _most_distinct(method, config)
+        times = f"{distinct} + {repeats}"
+        table.add_row(
+            f"training {method}",
+            times,
+            f"{trials} trials and {repeats} fresh seeds, {span} steps each at most",
+        )
+    return table
+
+
+def _most_distinct(method: str, config: SweepConfig) -> int:
+    """Trials, or fewer where the lists have fewer combinations."""
+    combinations = 1
+    for name in dimensions(method):
+        values = getattr(config.search, name)
+        if isinstance(values, Range) or method == "random":
+            return config.search.num_trials
+        combinations *= len(values)
+    return min(config.search.num_trials, combinations)
+
+
+def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> float:
+    epoch = np.mean(
+        [
+            steps_per_epoch(len(prepared.data.train), size) * seconds
+            for size, seconds in costs.step_seconds.items()
+        ]
+    )
+    trainings = sum(_most_distinct(method, config) + config.replicates for method in config.methods)
+    return float(epoch) * config.train.max_epochs * trainings
+
+
+def _devices(config: SweepConfig) -> int:
+    if config.resources.gpus_per_worker:
+        return int(torch.cuda.device_count() / config.resources.gpus_per_worker)
+    return (os.cpu_count() or 1) // config.resources.cpus_per_worker
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 5400:
+        return f"{max(1, round(seconds / 60))} min"
+    return f"{seconds / 3600:.1f} hours"

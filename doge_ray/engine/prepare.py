@@ -1,0 +1,156 @@
+"""Before Ray starts: find model and data, check them, tokenise."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from doge_ray.config import SweepConfig
+from doge_ray.config.load import validate
+from doge_ray.config.schema import bounds
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.domains.encode import encode
+from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.encoders.families import unit_parameters, unit_shape
+from doge_ray.encoders.folders import save_model
+from doge_ray.encoders.initial import find_model, fingerprint, initial_model
+from doge_ray.engine.graph import Graph, ModelFacts
+from doge_ray.engine.storage import Storage
+from doge_ray.engine.store import StageStore
+from doge_ray.errors import InputError
+from doge_ray.tickets.draw import units_removed
+from doge_ray.tickets.ticket import UnitParameters, dense_ticket
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that was checked and is needed to run."""
+
+    config: SweepConfig
+    graph: Graph
+    store: StageStore
+    results: Storage
+    model_folder: Path
+    data: Encoded
+
+    def initialise(self, seed: int) -> None:
+        """Publish θ0 of a seed, unless it is."""
+        stage = self.graph.initial(seed)
+        if self.store.result(stage) is not None:
+            return
+        model = initial_model(
+            self.model_folder,
+            self.graph.label_names,
+            stage.inputs["seed"],
+            self.config.train.dropout,
+        )
+        facts = self.graph.model
+        ticket = dense_ticket(facts.num_layers, facts.num_heads, facts.parameters)
+        masks = ticket.head_mask, ticket.ffn_mask
+        self.store.put(stage, {}, lambda folder: save_model(model, folder, *masks))
+
+    def claim_folder(self) -> None:
+        """Say in the sweep's folder whose results it holds."""
+        folder = self.config.name
+        self.results.write_text(f"{folder}/sweep.json", json.dumps(_describe(self.graph), indent=1))
+        audit = json.dumps(self.data.audit.to_dict(), indent=1)
+        self.results.write_text(f"{folder}/audit.json", audit)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """Of the pretrained model."""
+        return AutoTokenizer.from_pretrained(self.model_folder)
+
+
+def prepare(config: SweepConfig) -> Prepared:
+    """Check all that can be checked without training, and encode the data.
+
+    Raises:
+        InputError: storage, model, data and settings do not work together.
+    """
+    results, store = Storage(config.storage), StageStore(f"{config.storage.rstrip('/')}/store")
+    results.check_writable()
+    model_folder = find_model(config.model)
+    corpus = load_corpus(config.data)
+    # Only its shape is read, so neither the seed nor the classes matter.
+    model = initial_model(model_folder, corpus.label_names, seed=0)
+    facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))
+    _check_sparsity(config, facts)
+    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
+    _check_folder(results, graph)
+    if store.result(graph.encoding) is None:
+        tokenizer = AutoTokenizer.from_pretrained(model_folder)
+        length = config.train.max_length
+        store.put(graph.encoding, {}, lambda folder: encode(corpus, tokenizer, length, folder))
+    data = open_encoded(store.files(graph.encoding))
+    return Prepared(config, graph, store, results, model_folder, data)
+
+
+def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
+    """The graph of a sweep that was started, from its folder alone.
+
+    Raises:
+        InputError: there is no such sweep in the storage.
+    """
+    results = Storage(storage)
+    text = results.read_text(f"{name}/sweep.json")
+    if text is None:
+        names = [n for n in results.list("") if results.read_text(f"{n}/sweep.json")]
+        there = f"there are: {', '.join(names)}" if names else "there is none yet"
+        raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
+    record = json.loads(text)
+    config = validate(record["config"], f"{storage}/{name}/sweep.json")
+    model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
+    graph = Graph(config, ModelFacts(**model), record["corpus"], tuple(record["label_names"]))
+    return graph, StageStore(f"{storage.rstrip('/')}/store"), results
+
+
+def _check_folder(results: Storage, graph: Graph) -> None:
+    """Refuse a folder that holds another sweep's results."""
+    text = results.read_text(f"{graph.config.name}/sweep.json")
+    if text is None:
+        return
+    before, now = _science(json.loads(text)), _science(_describe(graph))
+    changed = [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise InputError(
+            f"{results.root}/{graph.config.name} holds a sweep with other settings "
+            f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
+        )
+
+
+def _describe(graph: Graph) -> dict[str, Any]:
+    model = asdict(graph.model) | {"parameters": graph.model.parameters._asdict()}
+    return {
+        "config": graph.config.model_dump(mode="json"),
+        "model": model,
+        "corpus": graph.corpus,
+        "label_names": list(graph.label_names),
+    }
+
+
+def _science(record: dict[str, Any]) -> dict[str, Any]:
+    """What may not change while a sweep goes on: settings, and the contents of model and data."""
+    science = validate(record["config"], "sweep.json").science()
+    contents = {"model's files": record["model"]["fingerprint"], "data's rows": record["corpus"]}
+    # Where they lie does not matter, as long as they are the same.
+    return {k: v for k, v in science.items() if k not in ("model", "data.root")} | contents
+
+
+def _check_sparsity(config: SweepConfig, facts: ModelFacts) -> None:
+    heads, least = facts.num_heads, config.scoring.min_heads
+    removable = facts.num_layers * max(0, heads - least)
+    for sparsity in bounds(config.search.sparsity):
+        if units_removed(sparsity, facts.num_layers * heads) > removable:
+            raise InputError(
+                f"search.sparsity={sparsity:g} is impossible for this model: of "
+                f"{facts.num_layers} x {heads} heads, {removable} can go while each layer keeps "
+                f"scoring.min_heads={least}; lower one of the two"
+            )

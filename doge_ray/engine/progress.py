@@ -1,0 +1,83 @@
+"""What a person sees of a sweep: a live bar with an ETA, or a line per event off a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class SweepProgress:
+    """Trials done of all trials, with every event as a line above."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.started = time.monotonic()
+        self.total = self.done = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=None)
+
+    @contextmanager
+    def live(self, total: int) -> Iterator[None]:
+        """Show the bar while a sweep of ``total`` trials runs."""
+        self.total, self.started = total, time.monotonic()
+        self._bar.update(self._task, total=total)
+        with self._bar:
+            yield
+
+    def phase(self, title: str) -> None:
+        """Say what the sweep does now."""
+        self._bar.update(self._task, description=title)
+        self.line(f"[bold]{title}[/bold]")
+
+    def line(self, text: str) -> None:
+        """One event."""
+        elapsed = int(time.monotonic() - self.started)
+        self.console.print(f"[dim]{elapsed // 60:3d}:{elapsed % 60:02d}[/dim]  {text}")
+
+    def epoch(self, name: str, record: dict[str, Any], most: int) -> None:
+        """A trial finished an epoch."""
+        self.line(
+            f"{name}  epoch {record['epoch']}/{most}  loss {record['loss']:.3f}  "
+            f"source dev {record['epoch_dev_metric']:.1%}  {record['seconds']:.0f} s"
+        )
+
+    def trial_ended(self, name: str, text: str) -> None:
+        """A trial ended; say how, and how long the rest may take."""
+        self.done += 1
+        self._bar.update(self._task, completed=self.done)
+        elapsed = time.monotonic() - self.started
+        left = elapsed / self.done * max(0, self.total - self.done)
+        rest = (
+            "" if self._bar.live.is_started else f"  [{self.done}/{self.total}, {_time(left)} left]"
+        )
+        self.line(f"{name}  {text}{rest}".replace("[", r"\["))
+
+
+def _time(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -1,0 +1,62 @@
+"""What a sweep leaves in its folder: tables at any moment, tickets and models in the end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from doge_ray.encoders.folders import load_model, save_model
+from doge_ray.engine.choice import chosen, with_finetuned
+from doge_ray.engine.journal import Entry, Journal
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import Prepared
+from doge_ray.engine.records import collect
+from doge_ray.engine.storage import Storage
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.rows import rows_to_parquet
+from doge_ray.reporting.summary import summary_markdown
+
+TEXTS = ("summary.md", "sweep.json", "audit.json")
+
+
+def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> SweepRecords:
+    """Write ``trials.parquet`` and ``summary.md`` from what is stored, trained or not."""
+    records = collect(pipeline, journal)
+    folder = pipeline.graph.config.name
+    results.write_bytes(f"{folder}/trials.parquet", rows_to_parquet(records.rows))
+    results.write_text(f"{folder}/summary.md", summary_markdown(records))
+    return records
+
+
+def publish_models(pipeline: Pipeline, journal: Journal, prepared: Prepared) -> None:
+    """Write each method's chosen ticket and trained model, and every other ticket drawn."""
+    entries = journal.entries()
+    pipeline = with_finetuned(pipeline, entries)
+    folder, results = prepared.config.name, prepared.results
+    for entry in entries:
+        if entry.status == "finished" and entry.assignment.replicate == 0:
+            ticket = pipeline.training(entry.assignment).ticket
+            results.write_text(f"{folder}/tickets/{ticket.digest}.json", ticket.to_json())
+    for method in prepared.config.methods:
+        entry = chosen(method, entries)
+        if entry is not None:
+            _publish_model(method, entry, pipeline, prepared)
+
+
+def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prepared) -> None:
+    job = pipeline.training(entry.assignment)
+    place = f"{prepared.config.name}/models/{method}"
+    ticket = job.ticket.to_json()
+    prepared.results.write_text(f"{prepared.config.name}/tickets/{method}.json", ticket)
+    origin = json.dumps({"training": job.stage.digest, **entry.assignment.asdict()}, indent=1)
+    if prepared.results.read_text(f"{place}/origin.json") == origin:
+        return
+    model = load_model(pipeline.store.files(job.stage))
+
+    def write(target: Path) -> None:
+        masks = job.ticket.head_mask, job.ticket.ffn_mask
+        save_model(model, target, *masks, prepared.tokenizer())
+        (target / "ticket.json").write_text(ticket)
+        (target / "origin.json").write_text(origin)
+
+    prepared.results.replace_folder(place, write)

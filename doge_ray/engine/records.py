@@ -1,0 +1,112 @@
+"""From the journal and the store to the records that reports are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from doge_ray.engine.choice import chosen, replicates, with_finetuned
+from doge_ray.engine.jobs import read_predictions
+from doge_ray.engine.journal import Entry, Journal
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.reporting.records import Predictions, SweepRecords
+from doge_ray.reporting.rows import TrialRow
+
+
+def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
+    """All trials of the present configuration, and what the replicates predicted."""
+    config = pipeline.graph.config
+    search = [
+        entry
+        for entry in journal.entries(search=True)
+        if entry.assignment.method in config.methods
+        and entry.assignment.trial < config.search.num_trials
+    ]
+    pipeline = with_finetuned(pipeline, search)
+    chosen_by = {method: chosen(method, search) for method in config.methods}
+    # Replicates of a configuration that is no longer the chosen one are not part of the result.
+    current = {r.name for e in chosen_by.values() if e is not None for r in replicates(e, config)}
+    entries = search + [e for e in journal.entries() if e.assignment.name in current]
+    entries.sort(key=lambda entry: config.methods.index(entry.assignment.method))
+    rows = _first_trains([_row(entry, pipeline) for entry in entries], entries)
+    selected = {e.assignment.name for e in chosen_by.values() if e is not None}
+    rows = [
+        replace(row, selected_source_dev=entry.assignment.name in selected)
+        for row, entry in zip(rows, entries, strict=True)
+    ]
+    predictions = {
+        (entry.assignment.method, entry.assignment.replicate): _predictions(entry, pipeline)
+        for entry in entries
+        if entry.assignment.replicate and entry.status == "finished"
+    }
+    return SweepRecords(config.name, config.methods, _mark_oracle(rows), predictions)
+
+
+def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
+    assignment = entry.assignment
+    drawable = assignment.method == "dense" or assignment.seed in pipeline.finetuned
+    job = pipeline.training(assignment) if drawable else None
+    trained = target = None
+    if job is not None and entry.status == "finished":
+        trained = pipeline.store.result(job.stage)
+        target = pipeline.store.result(pipeline.evaluation(job.stage).stage)
+    trained, target = trained or {}, target or {}
+    return TrialRow(
+        method=assignment.method,
+        trial=assignment.trial,
+        replicate=assignment.replicate,
+        learning_rate=assignment.learning_rate,
+        batch_size=assignment.batch_size,
+        sparsity=assignment.sparsity,
+        variance_weight=assignment.variance_weight,
+        ticket=None if job is None else job.ticket.digest,
+        seed=assignment.seed,
+        dev_metric=trained.get("dev_metric", entry.dev_metric),
+        target_metric=target.get("target_metric"),
+        target_metric_deduplicated=target.get("target_metric_deduplicated"),
+        selected_source_dev=False,
+        selected_oracle=False,
+        trained=entry.status == "finished",
+        seconds=trained.get("seconds"),
+        error=entry.error,
+        status=entry.status,
+        epochs=trained.get("epochs", entry.epoch),
+        unit_fraction=None if job is None else job.ticket.unit_fraction,
+        parameter_fraction=None if job is None else job.ticket.parameter_fraction,
+    )
+
+
+def _first_trains(rows: Sequence[TrialRow], entries: Sequence[Entry]) -> list[TrialRow]:
+    """Of trials that share a training, the first counts as having trained it."""
+    seen: set[str | None] = set()
+    result = []
+    for row, entry in zip(rows, entries, strict=True):
+        reused = row.trained and entry.training in seen
+        result.append(replace(row, trained=False, seconds=0.0) if reused else row)
+        seen.add(entry.training)
+    return result
+
+
+def _mark_oracle(rows: Sequence[TrialRow]) -> list[TrialRow]:
+    """Mark what the paper would choose: per method, the search's trial with the best target."""
+    best: dict[str, float] = {}
+    for row in rows:
+        if row.replicate == 0 and row.target_metric is not None:
+            best[row.method] = max(best.get(row.method, 0.0), row.target_metric)
+    marked = []
+    for row in rows:
+        oracle = row.replicate == 0 and row.target_metric == best.get(row.method, -1.0)
+        if oracle:
+            best[row.method] = -1.0  # of equals, the first
+        marked.append(replace(row, selected_oracle=oracle))
+    return marked
+
+
+def _predictions(entry: Entry, pipeline: Pipeline) -> Predictions:
+    evaluation = pipeline.evaluation(pipeline.training(entry.assignment).stage).stage
+    table = read_predictions(pipeline.store.files(evaluation))
+    return Predictions(
+        domain_N=table["domain"].to_numpy(zero_copy_only=False),
+        right_N=table["label"].to_numpy() == table["prediction"].to_numpy(),
+        duplicate_N=table["duplicate"].to_numpy(zero_copy_only=False),
+    )

@@ -1,0 +1,149 @@
+"""A folder on any pyarrow filesystem, with files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from pyarrow import fs
+
+from doge_ray.errors import InputError
+
+_LOCAL = fs.LocalFileSystem()
+
+
+class Storage:
+    """Files below ``root``: a local folder, or a URI such as ``s3://bucket/runs``.
+
+    Instances travel between processes; each opens the filesystem for itself.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root if "://" in root else str(Path(root).expanduser().absolute())
+
+    def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
+        return type(self), (self.root,)
+
+    @cached_property
+    def _place(self) -> tuple[fs.FileSystem, str]:
+        if "://" not in self.root:
+            return _LOCAL, self.root
+        filesystem, path = fs.FileSystem.from_uri(self.root)
+        return filesystem, path.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files lie in a folder of this machine (or one mounted into it)."""
+        return isinstance(self._place[0], fs.LocalFileSystem)
+
+    def check_writable(self) -> None:
+        """Write and remove a file under the root.
+
+        Raises:
+            InputError: it can't be written; says why.
+        """
+        probe = f".probe-{uuid.uuid4().hex}"
+        try:
+            self.write_text(probe, "")
+            self.delete(probe)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"storage={self.root!r} cannot be written: {error}; "
+                "choose another place with storage=FOLDER, or mend its permissions"
+            ) from None
+
+    def read_text(self, path: str) -> str | None:
+        """A small file; None where there is none."""
+        filesystem, root = self._place
+        try:
+            with filesystem.open_input_stream(f"{root}/{path}") as stream:
+                return bytes(stream.read()).decode()
+        except FileNotFoundError:
+            return None
+
+    def write_text(self, path: str, text: str) -> None:
+        """Put a small text file in place in one step."""
+        self.write_bytes(path, text.encode())
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Put a small file in place in one step."""
+        filesystem, root = self._place
+        target = f"{root}/{path}"
+        filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+        # Object stores show an object once it is complete; elsewhere a rename does the same.
+        partial = f"{target}.{uuid.uuid4().hex[:8]}.partial" if self.is_local else target
+        with filesystem.open_output_stream(partial) as stream:
+            stream.write(data)
+        if partial != target:
+            Path(partial).replace(target)
+
+    def list(self, folder: str) -> list[str]:
+        """Sorted names in a folder; empty where there is none."""
+        filesystem, root = self._place
+        selector = fs.FileSelector(f"{root}/{folder}", allow_not_found=True)
+        return sorted(info.base_name for info in filesystem.get_file_info(selector))
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder, if it is there."""
+        filesystem, root = self._place
+        info = filesystem.get_file_info(f"{root}/{path}")
+        if info.type == fs.FileType.Directory:
+            filesystem.delete_dir(info.path)
+        elif info.type == fs.FileType.File:
+            filesystem.delete_file(info.path)
+
+    def put_folder(self, path: str, write: Callable[[Path], None]) -> None:
+        """Let ``write`` fill an empty local folder, and keep it under ``path``."""
+        filesystem, root = self._place
+        if self.is_local:
+            folder = Path(root) / path
+            folder.mkdir(parents=True)
+            write(folder)
+            return
+        with tempfile.TemporaryDirectory() as scratch:
+            write(Path(scratch))
+            fs.copy_files(
+                scratch,
+                f"{root}/{path}",
+                source_filesystem=_LOCAL,
+                destination_filesystem=filesystem,
+            )
+
+    def replace_folder(self, path: str, write: Callable[[Path], None]) -> None:
+        """Like ``put_folder``, in place of what stands there."""
+        if not self.is_local:
+            self.delete(path)
+            self.put_folder(path, write)
+            return
+        partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
+        self.put_folder(partial, write)
+        self.delete(path)
+        (Path(self.root) / partial).rename(Path(self.root) / path)
+
+    def local_folder(self, path: str) -> Path:
+        """A local, read-only copy of a folder that never changes; copied once per node."""
+        filesystem, root = self._place
+        if self.is_local:
+            return Path(root) / path
+        target = _node_cache() / path
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                copy = Path(scratch) / "copy"
+                fs.copy_files(
+                    f"{root}/{path}",
+                    str(copy),
+                    source_filesystem=filesystem,
+                    destination_filesystem=_LOCAL,
+                )
+                if not target.exists():
+                    copy.rename(target)
+        return target
+
+
+def _node_cache() -> Path:
+    return Path(os.environ.get("DOGE_RAY_CACHE", "~/.cache/doge_ray")).expanduser() / "store"

@@ -1,0 +1,108 @@
+"""The stage store: results by identity.
+
+A stage is named by the hash of everything that determines its result. Its folder holds
+
+    published.json     {"inputs", "result", "files"}: the stage is finished; written last
+    snapshot.json      {"inputs", "result", "files"}: where an unfinished training can go on
+    files-<random>/    what one of the two points to
+
+so a reader sees a whole stage or none, whatever was killed when.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from doge_ray.engine.storage import Storage
+
+Slot = Literal["published", "snapshot"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A kind of work and all that determines its result, as JSON values."""
+
+    kind: str
+    inputs: Mapping[str, Any]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of kind and inputs; the order of the inputs does not matter."""
+        text = json.dumps([self.kind, self.inputs], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def path(self) -> str:
+        """Folder below the store's root."""
+        return f"{self.kind}/{self.digest}"
+
+
+class StageStore(Storage):
+    """Published stages and snapshots of running ones."""
+
+    def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
+        """The JSON result of a stage; None where it is not published (or has no snapshot)."""
+        record = self._record(stage, slot)
+        return None if record is None else record["result"]
+
+    def has_files(self, stage: Stage) -> bool:
+        """Whether a stage is published and its files are still there."""
+        record = self._record(stage, "published")
+        return record is not None and record["files"] is not None
+
+    def files(self, stage: Stage, slot: Slot = "published") -> Path:
+        """A local, read-only folder with the files of a stage."""
+        record = self._record(stage, slot)
+        if record is None or record["files"] is None:
+            raise FileNotFoundError(f"{self.root}/{stage.path} holds no files")
+        return self.local_folder(f"{stage.path}/{record['files']}")
+
+    def put(
+        self,
+        stage: Stage,
+        result: Mapping[str, Any],
+        write: Callable[[Path], None] | None = None,
+        slot: Slot = "published",
+    ) -> None:
+        """Publish a stage, or replace its snapshot.
+
+        Args:
+            stage: whose result it is.
+            result: JSON values.
+            write: called with an empty local folder, to put the stage's files there.
+            slot: a published stage keeps no snapshot.
+        """
+        before = set(self.list(stage.path))
+        files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
+        if write is not None:
+            self.put_folder(f"{stage.path}/{files}", write)
+        self._point(stage, slot, {"inputs": dict(stage.inputs), "result": result, "files": files})
+        # The rest is an older snapshot or what a killed attempt left behind.
+        for name in before - {f"{slot}.json"}:
+            self.delete(f"{stage.path}/{name}")
+
+    def discard_files(self, stage: Stage) -> None:
+        """Keep the result of a published stage, delete its files."""
+        record = self._record(stage, "published")
+        if record is not None and record["files"] is not None:
+            self._point(stage, "published", record | {"files": None})
+            self.delete(f"{stage.path}/{record['files']}")
+
+    def discard_unpublished(self, stage: Stage) -> None:
+        """Forget how far an unfinished stage got."""
+        if self._record(stage, "published") is None:
+            self.delete(stage.path)
+
+    def _record(self, stage: Stage, slot: Slot) -> dict[str, Any] | None:
+        text = self.read_text(f"{stage.path}/{slot}.json")
+        return None if text is None else dict(json.loads(text))
+
+    def _point(self, stage: Stage, slot: Slot, record: Mapping[str, Any]) -> None:
+        self.write_text(f"{stage.path}/{slot}.json", json.dumps(record, indent=1))

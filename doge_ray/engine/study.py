@@ -1,0 +1,165 @@
+"""Trials under Ray Tune: one method's search, or a list of trials that are known beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import optuna
+import ray
+from ray import tune
+from ray.tune import FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    TrialScheduler,
+)
+from ray.tune.search import ConcurrencyLimiter
+from ray.tune.search.optuna import OptunaSearch
+
+from doge_ray.config import SweepConfig
+from doge_ray.engine.journal import Entry, Journal
+from doge_ray.engine.observer import Observer
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.space import Space, grid, make_sampler, recorded_points
+from doge_ray.engine.trial import run_trial
+from doge_ray.engine.workers import worker_resources
+from doge_ray.seeds import derive_seed
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+_METRIC = {"metric": "dev_metric", "mode": "max"}
+
+
+def run_study(method: str, pipeline: Pipeline, journal: Journal, observer: Observer) -> None:
+    """Search one method's hyper-parameters by the source domains' dev metric.
+
+    Trials in the journal come first, in their order, and are found published; so a study that was
+    killed, or is asked for more trials, goes on where it was.
+    """
+    config = pipeline.graph.config
+    entries = {e.assignment.trial: e for e in journal.entries(method, search=True)}
+    points = recorded_points(method, {n: e.assignment.asdict() for n, e in entries.items()})
+    if config.search.sampler == "grid":
+        points += grid(method, config.search, config.seed)[len(points) :]
+    limit = max_concurrent(config)
+    searcher = OptunaSearch(
+        space=Space(method, config.search, _Constants(method, config.seed, entries)),
+        sampler=make_sampler(config.search, derive_seed(config.seed, "search", method)),
+        points_to_evaluate=points[: config.search.num_trials],
+        **_METRIC,
+    )
+    # In batches, what a trial's draw has seen does not depend on which trial ended first.
+    tune_config = TuneConfig(
+        num_samples=config.search.num_trials,
+        search_alg=ConcurrencyLimiter(searcher, max_concurrent=limit, batch=True),
+        scheduler=_scheduler(config),
+        reuse_actors=True,
+    )
+    _fit(pipeline, observer, tune_config, {}, f"{config.name}-{method}")
+
+
+def run_assignments(
+    assignments: Mapping[Assignment, bool], pipeline: Pipeline, observer: Observer
+) -> None:
+    """Run trials that are known beforehand; the flag says whose weights are needed afterwards."""
+    config = pipeline.graph.config
+    tune_config = TuneConfig(
+        **_METRIC,
+        num_samples=1,
+        max_concurrent_trials=max_concurrent(config),
+        reuse_actors=True,
+    )
+    known = [asdict(a) | {"keep_files": needed} for a, needed in assignments.items()]
+    space = {"known": tune.grid_search(known)}
+    _fit(pipeline, observer, tune_config, space, f"{config.name}-replicates")
+
+
+def max_concurrent(config: SweepConfig) -> int:
+    """Trials at a time: as many as the devices of the cluster allow, or fewer if asked for.
+
+    Counted, because the drivers of trials that span workers take no device themselves: without a
+    bound they could all wait for workers that none of them can get.
+    """
+    need = worker_resources(config.resources)
+    have = ray.cluster_resources()
+    fits = min(int(have.get(name, 0) / amount) for name, amount in need.items())
+    most = max(1, fits // config.resources.trial_workers)
+    return min(most, config.search.max_concurrent or most, config.search.num_trials)
+
+
+class _Constants:
+    """What a trial is told besides its draw."""
+
+    def __init__(self, method: str, seed: int, entries: dict[int, Entry]) -> None:
+        self.method, self.seed = method, derive_seed(seed, "search")
+        self.stopped = {
+            number: {
+                "training": entry.training,
+                "ticket": entry.ticket,
+                "dev_metric": entry.dev_metric,
+                "epoch": entry.epoch,
+                "finished": False,
+            }
+            for number, entry in entries.items()
+            if entry.status == "stopped"
+        }
+
+    def __call__(self, number: int) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "trial": number,
+            "replicate": 0,
+            "seed": self.seed,
+            "stopped": self.stopped.get(number),
+        }
+
+
+def _scheduler(config: SweepConfig) -> TrialScheduler:
+    """Stops hopeless trials; counts epochs of our own, which a resumed trial does not repeat."""
+    search, epochs = config.search, config.train.max_epochs
+    if search.scheduler == "asha":
+        # Never reached: a trial ends by itself, after it was evaluated.
+        most = max(epochs, search.grace_epochs) + 1
+        return AsyncHyperBandScheduler(
+            time_attr="epoch", grace_period=search.grace_epochs, max_t=most, **_METRIC
+        )
+    if search.scheduler == "median":
+        return MedianStoppingRule(
+            time_attr="epoch", grace_period=search.grace_epochs, hard_stop=True, **_METRIC
+        )
+    return FIFOScheduler()
+
+
+def _fit(
+    pipeline: Pipeline,
+    observer: Observer,
+    tune_config: TuneConfig,
+    space: dict[str, Any],
+    name: str,
+) -> None:
+    config, root = pipeline.graph.config, pipeline.store.root
+    trainable = tune.with_parameters(run_trial, pipeline=pipeline, claims=observer.claims)
+    Tuner(
+        tune.with_resources(trainable, _trial_resources(config)),
+        param_space=space,
+        tune_config=tune_config,
+        run_config=RunConfig(
+            name=name,
+            storage_path=f"{root}/tune",
+            callbacks=[observer],
+            failure_config=FailureConfig(max_failures=config.search.max_failures),
+            verbose=0,
+        ),
+    ).fit()
+    # Tune's own state is not needed again: the journal and the store are what a restart reads.
+    pipeline.store.delete(f"tune/{name}")
+
+
+def _trial_resources(config: SweepConfig) -> dict[str, float]:
+    """A trial's own process computes, or only waits for its workers."""
+    if config.resources.trial_workers == 1:
+        return worker_resources(config.resources)
+    return {"node:__internal_head__": 0.001}

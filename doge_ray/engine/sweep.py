@@ -1,0 +1,135 @@
+"""A sweep's steps, one after the other; each finds done what was done before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from doge_ray.config import SweepConfig
+from doge_ray.engine.choice import chosen, replicates, with_finetuned
+from doge_ray.engine.journal import Journal
+from doge_ray.engine.observer import Observer
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.prepare import Prepared
+from doge_ray.engine.progress import SweepProgress
+from doge_ray.engine.publish import TEXTS, publish_models, publish_tables
+from doge_ray.engine.retention import discard_unneeded
+from doge_ray.engine.store import Stage
+from doge_ray.engine.study import run_assignments, run_study
+from doge_ray.engine.tracking import Tracker
+from doge_ray.engine.workers import run_on_workers
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.seeds import derive_seed
+
+
+class SweepError(RuntimeError):
+    """A sweep that cannot go on; the same command tries again from where it stands."""
+
+
+@dataclass
+class Sweep:
+    """A sweep in progress."""
+
+    prepared: Prepared
+    progress: SweepProgress
+    tracker: Tracker
+    journal: Journal
+    pipeline: Pipeline
+
+    @classmethod
+    def start(cls, prepared: Prepared, progress: SweepProgress) -> Sweep:
+        """Open the sweep's journal and MLflow run, and publish θ0."""
+        config = prepared.config
+        prepared.claim_folder()
+        tracker = Tracker(config)
+        for seed in _seeds(config):
+            prepared.initialise(seed)
+        journal = Journal(prepared.results, config.name)
+        return cls(prepared, progress, tracker, journal, Pipeline(prepared.graph, prepared.store))
+
+    def search(self, method: str) -> None:
+        """One method's study.
+
+        Raises:
+            SweepError: no trial of the dense network finished, so there is nothing to draw from.
+        """
+        self.progress.phase(f"searching {method}")
+        run_study(method, self.pipeline, self.journal, self._observer())
+        best = chosen(method, self.journal.entries())
+        if best is None and method == "dense":
+            errors = {entry.error for entry in self.journal.entries("dense")}
+            raise SweepError(f"no dense trial finished: {'; '.join(map(str, errors))}")
+        self.pipeline = with_finetuned(self.pipeline, self.journal.entries("dense"))
+        if best is not None and not self._has_files(best.assignment):
+            run_assignments({best.assignment: True}, self.pipeline, self._observer())
+
+    def repeat(self, methods: Sequence[str]) -> None:
+        """The chosen configuration of each method, with fresh seeds."""
+        self.progress.phase(f"repeating the chosen {', '.join(methods)}")
+        entries = self.journal.entries()
+        best = [entry for method in methods if (entry := chosen(method, entries)) is not None]
+        repeats = [a for entry in best for a in replicates(entry, self.prepared.config)]
+        needed = {a: a.method == "dense" and not self._is_scored(a) for a in repeats}
+        run_assignments(needed, self.pipeline, self._observer())
+
+    def score(self) -> None:
+        """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
+        trainings = {f"seed-{seed}": stage for seed, stage in self.pipeline.finetuned.items()}
+        job = self.pipeline.scoring(
+            {
+                name: training
+                for name, training in trainings.items()
+                if self.pipeline.store.result(self.pipeline.graph.scoring(training)) is None
+                and self.pipeline.store.has_files(training)
+            }
+        )
+        if job.stages:
+            self.progress.phase(f"scoring {len(job.stages)} fine-tuned models")
+            resources = self.prepared.config.resources
+            name = Stage("group", {"stages": sorted(s.digest for s in job.stages.values())}).digest
+            root = f"{self.pipeline.store.root}/train"
+            run_on_workers(job, name, root, resources.stage_workers, resources)
+            self.pipeline.store.delete(f"train/{name}")
+        for name, training in trainings.items():
+            self._track_scores(name, training)
+        discard_unneeded(self.journal.entries(), self.pipeline)
+
+    def publish(self) -> SweepRecords:
+        """Write tables, tickets and models; close the MLflow run."""
+        records = publish_tables(self.pipeline, self.journal, self.prepared.results)
+        publish_models(self.pipeline, self.journal, self.prepared)
+        folder = self.prepared.config.name
+        texts = {name: self.prepared.results.read_text(f"{folder}/{name}") for name in TEXTS}
+        self.tracker.close("FINISHED", {name: text or "" for name, text in texts.items()})
+        return records
+
+    def interrupt(self) -> None:
+        """Leave tables of what there is."""
+        publish_tables(self.pipeline, self.journal, self.prepared.results)
+        self.tracker.close("KILLED")
+
+    def _observer(self) -> Observer:
+        return Observer(self.pipeline, self.journal, self.tracker, self.progress)
+
+    def _has_files(self, assignment: Assignment) -> bool:
+        return self.pipeline.store.has_files(self.pipeline.training(assignment).stage)
+
+    def _is_scored(self, assignment: Assignment) -> bool:
+        training = self.pipeline.training(assignment).stage
+        return self.pipeline.store.result(self.pipeline.graph.scoring(training)) is not None
+
+    def _track_scores(self, name: str, training: Stage) -> None:
+        store, stage = self.pipeline.store, self.pipeline.graph.scoring(training)
+        result = store.result(stage)
+        if result is None:
+            return
+        key = f"scoring-{name}"
+        self.tracker.start(key, {"training": training.digest}, {"doge_ray.stage": "scoring"})
+        self.tracker.end(key, metrics=result, files=(store.files(stage) / "scores.parquet",))
+
+
+def _seeds(config: SweepConfig) -> list[int]:
+    """Of the search and of every replicate."""
+    repeats = range(1, config.replicates + 1)
+    search = derive_seed(config.seed, "search")
+    return [search, *(derive_seed(config.seed, "replicate", r) for r in repeats)]

@@ -1,0 +1,159 @@
+"""MLflow: a parent run per sweep, one nested run per trial and per shared stage.
+
+Runs are found by a tag, so that a sweep that goes on continues its runs instead of doubling them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.tracking import MlflowClient
+
+from doge_ray.config import SweepConfig
+from doge_ray.errors import InputError
+
+_KEY = "doge_ray.key"
+_PARENT = "mlflow.parentRunId"
+
+
+class Tracker:
+    """Writes the runs of one sweep. Only the driver does, so no two writers meet."""
+
+    def __init__(self, config: SweepConfig) -> None:
+        for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.uri = tracking_uri(config.storage)
+        self.client = MlflowClient(tracking_uri=self.uri)
+        self.experiment = self._experiment(config)
+        self.runs: dict[str, str] = {}
+        self.parent = self._open(config.name, {}, name=config.name)
+        self._find_children()
+        self._log(self.parent, params=_text(config.science()))
+
+    def start(self, key: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+        """Open the run of a trial or stage, or go on with it."""
+        run = self.runs.get(key) or self._open(key, {_PARENT: self.parent, **tags}, name=key)
+        self.runs[key] = run
+        if self.client.get_run(run).info.status != "FINISHED":
+            self.client.update_run(run, status="RUNNING")
+            self._log(run, params=_text(params))
+
+    def epoch(self, key: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Log an epoch's metrics; an epoch that is logged already is left alone."""
+        run = self.runs[key]
+        logged = self.client.get_metric_history(run, next(iter(metrics)))
+        if all(metric.step < epoch for metric in logged):
+            self._log(run, metrics=metrics, step=epoch)
+
+    def end(
+        self,
+        key: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        texts: Mapping[str, str] | None = None,
+        figures: Mapping[str, Any] | None = None,
+        files: tuple[Path, ...] = (),
+        tags: Mapping[str, str] | None = None,
+        status: str = "FINISHED",
+    ) -> None:
+        """Close a run with its last metrics and its artifacts; a closed one is left alone."""
+        run = self.runs[key]
+        if self.client.get_run(run).info.status == "FINISHED":
+            return
+        self._log(run, metrics=metrics or {}, tags=tags or {})
+        for name, text in (texts or {}).items():
+            self.client.log_text(run, text, name)
+        for name, figure in (figures or {}).items():
+            self.client.log_figure(run, figure, name)
+        for file in files:
+            self.client.log_artifact(run, str(file))
+        self.client.set_terminated(run, status)
+
+    def close(self, status: str, texts: Mapping[str, str] | None = None) -> None:
+        """End the parent run, with texts as its artifacts."""
+        for name, text in (texts or {}).items():
+            self.client.log_text(self.parent, text, name)
+        self.client.set_terminated(self.parent, status)
+
+    def _experiment(self, config: SweepConfig) -> str:
+        found = self.client.get_experiment_by_name("doge_ray")
+        if found is not None:
+            return str(found.experiment_id)
+        # A server keeps artifacts where it was told to; a database file needs a folder beside it.
+        place = None if "MLFLOW_TRACKING_URI" in os.environ else _artifacts(config.storage)
+        return str(self.client.create_experiment("doge_ray", artifact_location=place))
+
+    def _open(self, key: str, tags: Mapping[str, str], name: str) -> str:
+        found = self.client.search_runs(
+            [self.experiment],
+            f"tags.`{_KEY}` = '{key}'"
+            + (f" and tags.`{_PARENT}` = '{tags[_PARENT]}'" if _PARENT in tags else ""),
+        )
+        if found:
+            return str(found[0].info.run_id)
+        run = self.client.create_run(self.experiment, tags={_KEY: key, **tags}, run_name=name)
+        return str(run.info.run_id)
+
+    def _find_children(self) -> None:
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment], f"tags.`{_PARENT}` = '{self.parent}'", page_token=token
+            )
+            self.runs |= {run.data.tags[_KEY]: run.info.run_id for run in page}
+            token = page.token
+            if not token:
+                return
+
+    def _log(
+        self,
+        run: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        step: int = 0,
+    ) -> None:
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run,
+            [Metric(name, float(value), now, step) for name, value in (metrics or {}).items()],
+            [Param(name, value) for name, value in (params or {}).items()],
+            [RunTag(name, value) for name, value in (tags or {}).items()],
+        )
+
+
+def tracking_uri(storage: str) -> str:
+    """``MLFLOW_TRACKING_URI``, or a database file in the storage.
+
+    Raises:
+        InputError: the storage is no folder and no server is named.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri:
+        return uri
+    if "://" in storage:
+        raise InputError(
+            f"storage={storage!r} cannot hold MLflow's database; "
+            "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
+        )
+    return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
+
+
+def _artifacts(storage: str) -> str:
+    return (Path(storage).expanduser().absolute() / "mlartifacts").as_uri()
+
+
+def _text(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if value is not None
+    }

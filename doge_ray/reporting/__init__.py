@@ -1,0 +1,1 @@
+"""Records to tables and pictures. Pure functions: what they read was given to them."""

@@ -1,0 +1,75 @@
+"""The table of all trials, ``trials.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial. Metrics are fractions; those of trials that did not finish are None.
+
+    ``replicate`` is 0 for the search and counts fresh seeds from 1. ``trained`` is False where an
+    earlier row's training, with the same mask, rate, batch size and seed, served this trial too;
+    ``seconds`` is then 0.
+    """
+
+    method: str
+    trial: int
+    replicate: int
+    learning_rate: float
+    batch_size: int
+    sparsity: float
+    variance_weight: float | None
+    ticket: str | None
+    seed: int
+    dev_metric: float | None
+    target_metric: float | None
+    target_metric_deduplicated: float | None
+    selected_source_dev: bool
+    selected_oracle: bool
+    trained: bool
+    seconds: float | None
+    error: str | None
+    status: str
+    epochs: int | None
+    unit_fraction: float | None
+    parameter_fraction: float | None
+
+
+_SCHEMA = pa.schema(
+    [
+        ("method", pa.string()),
+        ("trial", pa.int32()),
+        ("replicate", pa.int32()),
+        ("learning_rate", pa.float64()),
+        ("batch_size", pa.int32()),
+        ("sparsity", pa.float64()),
+        ("variance_weight", pa.float64()),
+        ("ticket", pa.string()),
+        ("seed", pa.int64()),
+        ("dev_metric", pa.float64()),
+        ("target_metric", pa.float64()),
+        ("target_metric_deduplicated", pa.float64()),
+        ("selected_source_dev", pa.bool_()),
+        ("selected_oracle", pa.bool_()),
+        ("trained", pa.bool_()),
+        ("seconds", pa.float64()),
+        ("error", pa.string()),
+        ("status", pa.string()),
+        ("epochs", pa.int32()),
+        ("unit_fraction", pa.float64()),
+        ("parameter_fraction", pa.float64()),
+    ]
+)
+
+
+def rows_to_parquet(rows: Sequence[TrialRow]) -> bytes:
+    """The table as a Parquet file; its columns are the fields of ``TrialRow``."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], _SCHEMA), sink)
+    return bytes(sink.getvalue().to_pybytes())

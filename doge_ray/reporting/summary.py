@@ -1,0 +1,114 @@
+"""``summary.md``: the comparison of all methods, chosen honestly, with its uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.tickets.statistics import Interval, mean_interval, paired_bootstrap
+
+_HEADER = (
+    "method",
+    "trials (trained)",
+    "sparsity",
+    "λ",
+    "encoder removed",
+    "source dev",
+    "target, mean ± 95 %",
+    "without duplicates",
+    "difference to dense",
+    "oracle: best trial, chosen on the test set",
+)
+
+
+def comparison(records: SweepRecords) -> list[tuple[str, ...]]:
+    """One line per method, with a header; metrics in percent."""
+    return [_HEADER, *(_line(method, records) for method in records.methods)]
+
+
+def summary_markdown(records: SweepRecords) -> str:
+    """The comparison with the notes that it needs to be read rightly."""
+    header, *lines = comparison(records)
+    table = [_cells(header), _cells(["---"] * len(header)), *map(_cells, lines)]
+    return "\n".join([f"# {records.name}", "", *table, "", *_notes(records), ""])
+
+
+def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
+    search, replicates = records.search(method), records.replicates(method)
+    chosen = next((row for row in search if row.selected_source_dev), None)
+    oracle = next((row.target_metric for row in search if row.selected_oracle), None)
+    trained = sum(row.trained for row in search)
+    return (
+        method,
+        f"{sum(row.status != 'running' for row in search)} ({trained})",
+        "" if chosen is None else f"{chosen.sparsity:.2f}",
+        "" if chosen is None or chosen.variance_weight is None else f"{chosen.variance_weight:g}",
+        "" if chosen is None else _percent(chosen.parameter_fraction, "{:.0f} %"),
+        "" if chosen is None else _percent(chosen.dev_metric),
+        _plus_minus([row.target_metric for row in replicates]),
+        _plus_minus([row.target_metric_deduplicated for row in replicates]),
+        "" if method == "dense" else _difference(method, records),
+        _percent(oracle),
+    )
+
+
+def _notes(records: SweepRecords) -> list[str]:
+    seeds = {row.replicate for row in records.rows if row.replicate}
+    failed = [row for row in records.rows if row.status == "failed"]
+    notes = [
+        "Accuracy in percent: mean over domains. Each method's configuration was chosen by the "
+        "source domains' dev metric of its search; source dev is that trial's.",
+        f"Target columns: that configuration repeated with {len(seeds)} fresh seed(s), none of "
+        "which took part in the choice; fine-tuning, scores and tickets are made anew for each. "
+        "± is Student's 95 % interval over seeds.",
+        "Difference to dense: same seeds and examples, with a 95 % bootstrap interval over both.",
+        "Without duplicates: target texts that stand word for word in the sources are left out.",
+        "The oracle column is what choosing on the test set would have shown: it is biased "
+        "upwards, and must not be compared with the target column.",
+    ]
+    if failed:
+        notes.append(f"{len(failed)} trial(s) failed; trials.parquet gives the errors.")
+    return [f"- {note}" for note in notes]
+
+
+def _difference(method: str, records: SweepRecords) -> str:
+    differences = records.differences(method, "dense")
+    if not differences:
+        return ""
+    return _signed(paired_bootstrap(differences))
+
+
+def _signed(interval: Interval) -> str:
+    return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def _plus_minus(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    interval = mean_interval(known)
+    if len(known) == 1:
+        return f"{100 * interval.mean:.1f} (one seed)"
+    return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
+
+
+def _percent(value: float | None, form: str = "{:.1f}") -> str:
+    return "" if value is None else form.format(100 * value)
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def comparison_table(records: SweepRecords) -> Table:
+    """The comparison for a terminal."""
+    header, *lines = comparison(records)
+    table = Table(title=records.name, title_justify="left")
+    for name in header:
+        table.add_column(name, justify="left" if name == "method" else "right")
+    for line in lines:
+        table.add_row(*(escape(cell) for cell in line))
+    return table

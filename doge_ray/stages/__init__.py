@@ -1,0 +1,5 @@
+"""The work itself, in plain torch: train, score, evaluate.
+
+Nothing here knows Ray or MLflow. Several processes take part through ``torch.distributed``
+(``world``); the outside is told through a plain callback.
+"""

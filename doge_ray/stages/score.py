@@ -1,0 +1,88 @@
+"""Expressive sensitivities of every unit, summed per domain (paper, section 3.2).
+
+Shapes: B examples of a batch, D domains, L layers, H heads of a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
+
+from doge_ray.domains.batches import ordered_batches
+from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.encoders.families import unit_shape
+from doge_ray.encoders.gates import GateGradients
+from doge_ray.stages.world import World
+from doge_ray.tickets.importance import Moments
+
+
+def score(
+    model: PreTrainedModel,
+    split: EncodedSplit,
+    domains: Sequence[str],
+    *,
+    batch_size: int,
+    granularity: Literal["example", "token"],
+    world: World,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Moments:
+    """Sum |∂L/∂gate| over the rows of a split, in eval mode and float32.
+
+    One backward pass gives the sensitivities of a whole batch. The processes share the batches
+    and add up their sums in float64, so the result depends neither on how many take part nor on
+    the batch size, up to rounding.
+
+    Args:
+        model: dense classifier.
+        split: usually the training split of the source domains.
+        domains: names, in the order of the split's domain indices.
+        batch_size: examples per backward pass.
+        granularity: |gradient| of the whole example, or summed over its tokens.
+        world: the processes that share the work.
+        report: told the number of batches done by this process, and its share.
+    """
+    model.eval()
+    sums = _Sums(len(domains), *unit_shape(model))
+    batches = ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]
+    with GateGradients(model) as gates:
+        for done, rows in enumerate(batches, start=1):
+            batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
+            labels_B = batch.pop("labels")
+            losses_B = cross_entropy(model(**batch).logits.float(), labels_B, reduction="none")
+            head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
+            sums.add(torch.as_tensor(split.domains_N[rows], dtype=torch.long), head_BLH, ffn_BL)
+            report(done, len(batches))
+    return sums.moments(tuple(domains), world)
+
+
+class _Sums:
+    """Running float64 sums: for each domain a count, and per unit Σs and Σs²."""
+
+    def __init__(self, num_domains: int, num_layers: int, num_heads: int) -> None:
+        self.shape = (num_domains, num_layers, num_heads)
+        units = num_layers * num_heads + num_layers
+        self.sums_DU = torch.zeros(num_domains, 1 + 2 * units, dtype=torch.float64)
+
+    def add(self, domains_B: torch.Tensor, head_BLH: torch.Tensor, ffn_BL: torch.Tensor) -> None:
+        units_BU = torch.cat([head_BLH.flatten(1), ffn_BL], dim=1).double().cpu()
+        ones_B = torch.ones(len(units_BU), 1, dtype=torch.float64)
+        self.sums_DU.index_add_(0, domains_B, torch.cat([ones_B, units_BU, units_BU**2], dim=1))
+
+    def moments(self, domains: tuple[str, ...], world: World) -> Moments:
+        _, num_layers, num_heads = self.shape
+        heads = num_layers * num_heads
+        widths = [1, heads, num_layers, heads, num_layers]
+        parts = world.sum(self.sums_DU).cpu().split(widths, dim=1)
+        count, head, ffn, head_sq, ffn_sq = (part.numpy() for part in parts)
+        return Moments(
+            domains,
+            count[:, 0],
+            head.reshape(self.shape),
+            head_sq.reshape(self.shape),
+            ffn,
+            ffn_sq,
+        )

@@ -1,0 +1,118 @@
+"""Drawing tickets: prune the units with the lowest score (paper, section 3.2).
+
+Shapes: L layers, H heads of a layer.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doge_ray.errors import InputError
+from doge_ray.tickets.importance import (
+    Floats,
+    Moments,
+    Normalize,
+    Scores,
+    domain_general_score,
+    expressive_score,
+)
+from doge_ray.tickets.ticket import Ticket, UnitParameters
+
+
+def draw_ticket(
+    kind: str,
+    moments: Moments,
+    sparsity: float,
+    parameters: UnitParameters,
+    *,
+    variance_weight: float = 0.0,
+    seed: int = 0,
+    normalize: Normalize = "all",
+    min_heads: int = 1,
+) -> Ticket:
+    """A doge, winning, losing or random ticket of a given sparsity.
+
+    Args:
+        kind: which score ranks the units.
+        moments: sensitivities summed per source domain.
+        sparsity: fraction of heads, and of FFN blocks, that is removed; in [0, 1).
+        parameters: sizes, for the fraction of parameters removed.
+        variance_weight: λ; read by doge tickets only.
+        seed: read by random tickets only.
+        normalize: which scores are l2-normalised.
+        min_heads: heads that stay in every layer.
+
+    Raises:
+        InputError: the sparsity is impossible.
+    """
+    scores = _ranking(kind, moments, variance_weight, seed, normalize)
+    provenance: dict[str, float | str] = {}
+    if kind == "doge":
+        provenance["variance_weight"] = variance_weight
+    if kind == "random":
+        provenance["seed"] = seed
+    else:
+        provenance["normalize"] = normalize
+    head_mask = _keep_heads(scores.head_LH, sparsity, min_heads)
+    ffn_mask = _keep(scores.ffn_L, units_removed(sparsity, len(scores.ffn_L)))
+    return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, provenance)
+
+
+def units_removed(sparsity: float, num_units: int) -> int:
+    """floor(sparsity · units), without losing a unit to rounding: 0.29 of 100 is 29.
+
+    Raises:
+        InputError: the sparsity is not in [0, 1).
+    """
+    if not 0 <= sparsity < 1:
+        raise InputError(f"sparsity={sparsity:g} is impossible; allowed: 0 <= sparsity < 1")
+    return math.floor(sparsity * num_units + 1e-9)
+
+
+def largest_sparsity(num_heads: int, min_heads: int) -> float:
+    """The sparsity at which every layer is down to ``min_heads`` heads."""
+    return 1 - min_heads / num_heads
+
+
+def _ranking(
+    kind: str, moments: Moments, variance_weight: float, seed: int, normalize: Normalize
+) -> Scores:
+    num_layers, num_heads = moments.shape
+    if kind == "random":
+        # The order of independent uniform scores is a draw without replacement.
+        rng = np.random.default_rng(seed)
+        return Scores(rng.random((num_layers, num_heads)), rng.random(num_layers))
+    if kind == "doge":
+        return domain_general_score(moments, variance_weight, normalize)
+    if kind in ("winning", "losing"):
+        scores = expressive_score(moments, normalize)
+        return scores if kind == "winning" else Scores(-scores.head_LH, -scores.ffn_L)
+    raise InputError(f"kind={kind!r} cannot be drawn; allowed: doge, winning, random, losing")
+
+
+def _keep_heads(scores_LH: Floats, sparsity: float, min_heads: int) -> NDArray[np.bool_]:
+    """Rank over all layers; a layer down to ``min_heads`` heads is passed over."""
+    num_layers, num_heads = scores_LH.shape
+    removed = units_removed(sparsity, scores_LH.size)
+    removable = num_layers * max(0, num_heads - min_heads)
+    if removed > removable:
+        raise InputError(
+            f"sparsity={sparsity:g} removes {removed} of {scores_LH.size} heads, but only "
+            f"{removable} can go while each layer keeps min_heads={min_heads}; "
+            f"choose a sparsity up to {largest_sparsity(num_heads, min_heads):.2f}"
+        )
+    # Within a layer the best min_heads heads are safe; protecting them equals passing over them.
+    safe = np.argsort(scores_LH, axis=1, kind="stable")[:, max(0, num_heads - min_heads) :]
+    protected = scores_LH.copy()
+    np.put_along_axis(protected, safe, np.inf, axis=1)
+    return _keep(protected, removed)
+
+
+def _keep(scores: Floats, removed: int) -> NDArray[np.bool_]:
+    """False for the ``removed`` lowest scores; ties go to the lower index, so runs repeat."""
+    mask = np.ones(scores.size, bool)
+    mask[np.argsort(scores.ravel(), kind="stable")[:removed]] = False
+    return mask.reshape(scores.shape)

