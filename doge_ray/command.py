@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
+from rich.console import Console
+
 from doge_ray.errors import InputError
 
 
@@ -23,15 +25,6 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
         sys.exit(130)
 
 
-def keyed(arguments: Sequence[str], required: set[str]) -> tuple[dict[str, str], list[str]]:
-    """Split ``key=value`` arguments into the required ones and the rest.
-
-    Raises:
-        InputError: a required key is missing.
-    """
-    pairs = [argument.partition("=") for argument in arguments]
-    found = {key: value for key, _, value in pairs if key in required}
-    missing = sorted(required - found.keys())
-    if missing:
-        raise InputError(f"missing: {', '.join(f'{key}=...' for key in missing)}")
-    return found, [a for a in arguments if a.partition("=")[0] not in required]
+def make_console() -> Console:
+    """Standard output; wide enough for tables where no terminal says how wide it is."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from doge_ray.command import run_command
+from doge_ray.command import make_console, run_command
 from doge_ray.config import SweepConfig, load_config
 from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line and run the sweep."""
     options = _parser().parse_args(arguments)
     config = load_config(options.name, options.overrides)
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     tracking_uri(config.storage)
     prepared = prepare(config)
     console.print(audit_table(prepared.data.audit))

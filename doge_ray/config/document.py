@@ -12,10 +12,10 @@ from pydantic_core import PydanticUndefined
 from doge_ray.config.schema import DATA_SECTIONS, Range, Section, SweepConfig
 
 
-def reference() -> str:
-    """All settings of a sweep, one paragraph each."""
-    lines = ["settings (in the YAML file, or as key=value):"]
-    for key, field in _settings(SweepConfig):
+def reference(section: type[Section] = SweepConfig) -> str:
+    """All settings of a section, one paragraph each."""
+    lines = ["settings:"]
+    for key, field in _settings(section):
         lines.append(f"\n  {key}{_facts(field)}")
         lines += textwrap.wrap(
             field.description or "", 88, initial_indent=" " * 6, subsequent_indent=" " * 6

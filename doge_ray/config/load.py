@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from doge_ray.config.schema import DATA_SECTIONS, Section, SweepConfig
 from doge_ray.errors import InputError
 
+S = TypeVar("S", bound=Section)
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
@@ -36,13 +37,33 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> SweepConfig:
 
 
 def validate(settings: dict[str, Any], place: str) -> SweepConfig:
-    """Check settings; ``place`` names their origin in the error."""
+    """Check a sweep's settings; ``place`` names their origin in the error."""
+    return check(SweepConfig, settings, place, known_keys(settings))
+
+
+def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable[str]) -> S:
+    """Settings as an instance of ``section``; the nearest of ``keys`` is named for a wrong one.
+
+    Raises:
+        InputError: one line per problem.
+    """
     try:
-        return SweepConfig.model_validate(settings)
+        return section.model_validate(settings)
     except ValidationError as error:
-        keys = set(known_keys(settings))
+        keys = set(keys)
         problems = [_explain(dict(problem), keys) for problem in error.errors()]
         raise InputError(f"{place}: " + f"\n{place}: ".join(problems)) from None
+
+
+def parse_pair(argument: str) -> tuple[str, Any]:
+    """The key and the YAML value of ``key=value``."""
+    key, equals, text = argument.partition("=")
+    if not equals or not key or text.startswith("="):
+        raise InputError(f"{argument!r} is no setting; write key=value, as in train.patience=2")
+    try:
+        return key, yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{argument!r}: the value is not readable as YAML: {error}") from None
 
 
 def find_sweep(name: str) -> Path:
@@ -92,17 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _apply(settings: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals:
-        raise InputError(
-            f"{override!r} is not an override; write key=value, as in train.patience=2"
-        )
-    if text.startswith("=") or not key:
-        raise InputError(f"{override!r} is not an override; write key=value with one '='")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{override!r}: the value is not readable as YAML: {error}") from None
+    key, value = parse_pair(override)
     *sections, leaf = _full_key(key, settings).split(".")
     for section in sections:
         settings = settings.setdefault(section, {})

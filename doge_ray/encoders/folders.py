@@ -152,7 +152,7 @@ def _write(
     state: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase | None,
 ) -> None:
-    with _replacing(folder) as new:
+    with _replacing(folder.resolve()) as new:
         config.save_pretrained(new)
         contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
         save_file(contiguous, new / WEIGHTS, metadata={"format": "pt"})

@@ -165,7 +165,7 @@ def _multiply_on_backward(
         product_BTD = value_BTD.float() * gradient_BTD.float()
         products_BTP[index] = product_BTD.view(*product_BTD.shape[:-1], parts, -1).sum(-1)
 
-    activation_BTD.register_hook(multiply)  # type: ignore[no-untyped-call]
+    activation_BTD.register_hook(multiply)
 
 
 def _of_example(products_BTP: Tensor) -> Tensor:

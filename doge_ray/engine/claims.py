@@ -14,7 +14,6 @@ from typing import Any
 import ray
 
 
-@ray.remote(num_cpus=0)
 class Claims:
     """Which trial works on which stage."""
 
@@ -28,6 +27,11 @@ class Claims:
     def release(self, trial: str) -> None:
         """Give back all claims of a trial."""
         self._holders = {s: t for s, t in self._holders.items() if t != trial}
+
+
+def start_claims() -> Any:
+    """The actor that all trials of a Tune run ask; it needs no processor."""
+    return ray.remote(num_cpus=0)(Claims).remote()
 
 
 @contextmanager

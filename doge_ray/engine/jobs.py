@@ -22,6 +22,7 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.precision import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
 from doge_ray.stages.train import EpochRecord, Recipe, train
@@ -87,7 +88,7 @@ class EvaluationJob:
     stage: Stage
     training: Stage
     encoding: Stage
-    precision: str
+    precision: Precision
 
     def run(self, world: World, report: Report) -> None:
         """Predict and publish accuracies, of all rows and of those not seen in the sources."""

@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray import tune
 
-from doge_ray.engine.claims import Claims
+from doge_ray.engine.claims import start_claims
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.progress import SweepProgress
@@ -26,7 +26,7 @@ class Observer(tune.Callback):
     journal: Journal
     tracker: Tracker
     progress: SweepProgress
-    claims: Any = field(default_factory=Claims.remote)
+    claims: Any = field(default_factory=start_claims)
     _entries: dict[str, Entry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

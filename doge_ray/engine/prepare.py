@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import validate
 from doge_ray.config.schema import bounds
-from doge_ray.domains.corpus import load_corpus
+from doge_ray.domains.corpus import Corpus, load_corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import find_model, fingerprint, initial_model
+from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import StageStore
@@ -62,7 +63,7 @@ class Prepared:
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Of the pretrained model."""
-        return AutoTokenizer.from_pretrained(self.model_folder)
+        return load_tokenizer(self.model_folder)
 
 
 def prepare(config: SweepConfig) -> Prepared:
@@ -81,12 +82,17 @@ def prepare(config: SweepConfig) -> Prepared:
     _check_sparsity(config, facts)
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
     _check_folder(results, graph)
-    if store.result(graph.encoding) is None:
-        tokenizer = AutoTokenizer.from_pretrained(model_folder)
-        length = config.train.max_length
-        store.put(graph.encoding, {}, lambda folder: encode(corpus, tokenizer, length, folder))
-    data = open_encoded(store.files(graph.encoding))
+    data = encode_once(corpus, model_folder, graph, store)
     return Prepared(config, graph, store, results, model_folder, data)
+
+
+def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
+    """The tokenised corpus, from the store if it is there."""
+    if store.result(graph.encoding) is None:
+        tokenizer = load_tokenizer(model_folder)
+        length = graph.config.train.max_length
+        store.put(graph.encoding, {}, lambda folder: encode(corpus, tokenizer, length, folder))
+    return open_encoded(store.files(graph.encoding))
 
 
 def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:

@@ -21,8 +21,8 @@ from rich.progress import (
 class SweepProgress:
     """Trials done of all trials, with every event as a line above."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.started = time.monotonic()
         self.total = self.done = 0
         self._bar = Progress(

@@ -38,9 +38,9 @@ def publish_models(pipeline: Pipeline, journal: Journal, prepared: Prepared) -> 
             ticket = pipeline.training(entry.assignment).ticket
             results.write_text(f"{folder}/tickets/{ticket.digest}.json", ticket.to_json())
     for method in prepared.config.methods:
-        entry = chosen(method, entries)
-        if entry is not None:
-            _publish_model(method, entry, pipeline, prepared)
+        best = chosen(method, entries)
+        if best is not None:
+            _publish_model(method, best, pipeline, prepared)
 
 
 def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prepared) -> None:

@@ -14,10 +14,10 @@ from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.progress import SweepProgress
 from doge_ray.engine.publish import TEXTS, publish_models, publish_tables
 from doge_ray.engine.retention import discard_unneeded
+from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
 from doge_ray.engine.study import run_assignments, run_study
 from doge_ray.engine.tracking import Tracker
-from doge_ray.engine.workers import run_on_workers
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.seeds import derive_seed
 
@@ -74,22 +74,14 @@ class Sweep:
 
     def score(self) -> None:
         """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
-        trainings = {f"seed-{seed}": stage for seed, stage in self.pipeline.finetuned.items()}
-        job = self.pipeline.scoring(
-            {
-                name: training
-                for name, training in trainings.items()
-                if self.pipeline.store.result(self.pipeline.graph.scoring(training)) is None
-                and self.pipeline.store.has_files(training)
-            }
-        )
-        if job.stages:
-            self.progress.phase(f"scoring {len(job.stages)} fine-tuned models")
-            resources = self.prepared.config.resources
-            name = Stage("group", {"stages": sorted(s.digest for s in job.stages.values())}).digest
-            root = f"{self.pipeline.store.root}/train"
-            run_on_workers(job, name, root, resources.stage_workers, resources)
-            self.pipeline.store.delete(f"train/{name}")
+        seeds = _seeds(self.prepared.config)
+        trainings = {
+            f"replicate-{seeds.index(seed)}": training
+            for seed, training in self.pipeline.finetuned.items()
+            if self._is_trained(training)
+        }
+        self.progress.phase(f"scoring {len(trainings)} fine-tuned models")
+        score_models(self.pipeline, trainings)
         for name, training in trainings.items():
             self._track_scores(name, training)
         discard_unneeded(self.journal.entries(), self.pipeline)
@@ -118,11 +110,12 @@ class Sweep:
         training = self.pipeline.training(assignment).stage
         return self.pipeline.store.result(self.pipeline.graph.scoring(training)) is not None
 
+    def _is_trained(self, training: Stage) -> bool:
+        return self.pipeline.store.result(training) is not None
+
     def _track_scores(self, name: str, training: Stage) -> None:
         store, stage = self.pipeline.store, self.pipeline.graph.scoring(training)
-        result = store.result(stage)
-        if result is None:
-            return
+        result = store.result(stage) or {}
         key = f"scoring-{name}"
         self.tracker.start(key, {"training": training.digest}, {"doge_ray.stage": "scoring"})
         self.tracker.end(key, metrics=result, files=(store.files(stage) / "scores.parquet",))

@@ -12,15 +12,15 @@ from doge_ray.tickets.statistics import Interval, mean_interval, paired_bootstra
 
 _HEADER = (
     "method",
-    "trials (trained)",
+    "trials",
     "sparsity",
     "λ",
-    "encoder removed",
+    "removed",
     "source dev",
-    "target, mean ± 95 %",
-    "without duplicates",
-    "difference to dense",
-    "oracle: best trial, chosen on the test set",
+    "target",
+    "deduplicated",
+    "vs dense",
+    "oracle",
 )
 
 
@@ -59,15 +59,17 @@ def _notes(records: SweepRecords) -> list[str]:
     seeds = {row.replicate for row in records.rows if row.replicate}
     failed = [row for row in records.rows if row.status == "failed"]
     notes = [
-        "Accuracy in percent: mean over domains. Each method's configuration was chosen by the "
-        "source domains' dev metric of its search; source dev is that trial's.",
-        f"Target columns: that configuration repeated with {len(seeds)} fresh seed(s), none of "
-        "which took part in the choice; fine-tuning, scores and tickets are made anew for each. "
-        "± is Student's 95 % interval over seeds.",
-        "Difference to dense: same seeds and examples, with a 95 % bootstrap interval over both.",
-        "Without duplicates: target texts that stand word for word in the sources are left out.",
-        "The oracle column is what choosing on the test set would have shown: it is biased "
-        "upwards, and must not be compared with the target column.",
+        "Accuracy in percent, mean over domains. trials: of the search, in brackets how many "
+        "distinct trainings they needed. removed: share of the encoder's parameters.",
+        "Each method's configuration was chosen by the source domains' dev metric, with an equal "
+        "number of trials; source dev is that of the chosen trial.",
+        f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
+        "part in the choice, each with its own fine-tuning, scores and ticket; ± is Student's "
+        "95 % interval over seeds. deduplicated: without target texts that stand in the sources "
+        "too, up to case and white space.",
+        "vs dense: same seeds, same examples; 95 % bootstrap interval over both.",
+        "oracle: **selected on the test set**, the best single trial of the search. It is biased "
+        "upwards and shown only because the field reports it.",
     ]
     if failed:
         notes.append(f"{len(failed)} trial(s) failed; trials.parquet gives the errors.")

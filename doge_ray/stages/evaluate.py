@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import ordered_batches
 from doge_ray.domains.encoded import EncodedSplit
-from doge_ray.stages.precision import autocast
+from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
 
 BATCH_SIZE = 64
@@ -19,7 +19,7 @@ BATCH_SIZE = 64
 
 @torch.inference_mode()
 def predict(
-    model: PreTrainedModel, split: EncodedSplit, world: World, precision: str
+    model: PreTrainedModel, split: EncodedSplit, world: World, precision: Precision
 ) -> NDArray[np.int64]:
     """The most probable class of every row (N,); the processes share the batches."""
     model.eval()
@@ -29,7 +29,8 @@ def predict(
         del batch["labels"]
         with autocast(world.device, precision):
             predictions_N[rows] = model(**batch).logits.argmax(-1).cpu().numpy()
-    return np.max(world.gather(predictions_N), axis=0)
+    gathered: NDArray[np.int64] = np.max(world.gather(predictions_N), axis=0)
+    return gathered
 
 
 def domain_accuracies(

@@ -6,8 +6,10 @@ from typing import Literal
 
 import torch
 
+Precision = Literal["auto", "bf16", "fp32"]
 
-def autocast(device: torch.device, precision: Literal["auto", "bf16", "fp32"]) -> torch.autocast:
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The mixed-precision context of training and evaluation; scoring is always float32."""
     enabled = precision == "bf16" or (precision == "auto" and computes_bf16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
@@ -16,5 +18,5 @@ def autocast(device: torch.device, precision: Literal["auto", "bf16", "fp32"]) -
 def computes_bf16(device: torch.device) -> bool:
     """Whether bf16 matrix products run in hardware: elsewhere they would be slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

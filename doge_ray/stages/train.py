@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from doge_ray.domains.batches import share, training_batches
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
-from doge_ray.stages.precision import autocast
+from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
 
 EpochRecord = dict[str, Any]
@@ -39,7 +39,7 @@ class Recipe:
     weight_decay: float
     warmup: float
     clip: float
-    precision: Literal["auto", "bf16", "fp32"]
+    precision: Precision
     micro_batch_size: int | None = None
 
 

@@ -100,4 +100,5 @@ def _normalized(heads: Floats, ffns: Floats, normalize: Normalize) -> tuple[Floa
 
 def _unit_norm(scores: Floats) -> Floats:
     norm = np.linalg.norm(scores, axis=-1, keepdims=True)
-    return np.divide(scores, norm, out=np.zeros_like(scores), where=norm > 0)
+    unit: Floats = np.divide(scores, norm, out=np.zeros_like(scores), where=norm > 0)
+    return unit

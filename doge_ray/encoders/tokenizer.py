@@ -1,0 +1,24 @@
+"""The tokenizer in a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from doge_ray.errors import InputError
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that a model was trained with.
+
+    Raises:
+        InputError: the folder has none.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{folder} holds no tokenizer that transformers reads "
+            f"({str(error).splitlines()[0]}); save the model's tokenizer there"
+        ) from None

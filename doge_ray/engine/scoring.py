@@ -1,0 +1,82 @@
+"""Scoring on Ray Train workers: a sweep's fine-tuned models, or any model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from doge_ray.config import SweepConfig
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.domains.encoded import Encoded
+from doge_ray.encoders.families import unit_parameters, unit_shape
+from doge_ray.encoders.folders import load_model, save_model
+from doge_ray.encoders.initial import find_model, fingerprint
+from doge_ray.engine.graph import Graph, ModelFacts
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import encode_once
+from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.workers import run_on_workers
+from doge_ray.errors import InputError
+
+
+def score_models(pipeline: Pipeline, trainings: Mapping[str, Stage]) -> None:
+    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped."""
+    graph, store = pipeline.graph, pipeline.store
+    todo = {
+        name: training
+        for name, training in trainings.items()
+        if store.result(graph.scoring(training)) is None
+    }
+    if not todo:
+        return
+    resources, job = graph.config.resources, pipeline.scoring(todo)
+    name = Stage("group", {"stages": sorted(stage.digest for stage in job.stages.values())}).digest
+    run_on_workers(job, name, f"{store.root}/train", resources.stage_workers, resources)
+    store.delete(f"train/{name}")
+
+
+@dataclass(frozen=True)
+class ModelToScore:
+    """A fine-tuned model of any origin, with the data it is scored on."""
+
+    pipeline: Pipeline
+    model: Stage
+    data: Encoded
+
+    def score(self) -> Path:
+        """Score it; returns the score table."""
+        score_models(self.pipeline, {"model": self.model})
+        self.pipeline.store.discard_files(self.model)
+        return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
+
+
+def model_to_score(config: SweepConfig) -> ModelToScore:
+    """Check that ``config.model`` can be scored on the sweep's domains, and encode them.
+
+    Raises:
+        InputError: the model is pruned, has no tokenizer or other classes than the data.
+    """
+    store = StageStore(f"{config.storage.rstrip('/')}/store")
+    store.check_writable()
+    folder = find_model(config.model)
+    corpus = load_corpus(config.data)
+    model = load_model(folder)
+    masks = getattr(model.config, "doge_ray", None)
+    if masks and "0" in "".join([*masks["head_mask"], masks["ffn_mask"]]):
+        raise InputError(f"model={config.model!r} is pruned; score the dense model it came from")
+    if model.config.num_labels != len(corpus.label_names):
+        raise InputError(
+            f"model={config.model!r} tells {model.config.num_labels} classes apart, the data of "
+            f"{config.name!r} has {len(corpus.label_names)} ({', '.join(corpus.label_names)}); "
+            "name a model that was fine-tuned on these"
+        )
+    facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
+    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
+    stage = Stage("training", {"model": facts.fingerprint})
+    masks_LH, masks_L = np.ones(unit_shape(model), bool), np.ones(unit_shape(model)[0], bool)
+    if not store.has_files(stage):
+        store.put(stage, {}, lambda target: save_model(model, target, masks_LH, masks_L))
+    return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))

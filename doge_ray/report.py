@@ -1,0 +1,46 @@
+"""``python -m doge_ray.report NAME [storage=FOLDER]``: the tables again, from what is stored.
+
+Works at any moment, also while the sweep runs; trains nothing and needs no Ray.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from doge_ray.command import make_console, run_command
+from doge_ray.engine.journal import Journal
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import recall
+from doge_ray.engine.publish import publish_tables
+from doge_ray.errors import InputError
+from doge_ray.reporting.summary import comparison_table
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse the command line; write and print the tables."""
+    options = _parser().parse_args(arguments)
+    key, equals, storage = options.storage.partition("=")
+    if key != "storage" or not equals:
+        raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
+    graph, store, results = recall(options.name, storage)
+    records = publish_tables(Pipeline(graph, store), Journal(results, options.name), results)
+    console = make_console()
+    console.print(comparison_table(records))
+    console.print(f"written  {results.root}/{options.name}/summary.md and trials.parquet")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m doge_ray.report",
+        description="Write a sweep's summary.md and trials.parquet again from what is stored.",
+    )
+    parser.add_argument("name", help="of the sweep, as in its folder")
+    parser.add_argument(
+        "storage", nargs="?", default="storage=runs", help="storage=FOLDER; default: runs"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,53 @@
+"""``python -m doge_ray.score NAME model=DIR out=FILE [key=value ...]``: score any fine-tuned model.
+
+NAME is a sweep; its data section says on which source domains. Writes a Parquet table with one
+row per domain and unit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from doge_ray.command import run_command
+from doge_ray.config import load_config
+from doge_ray.config.document import reference
+from doge_ray.engine.cluster import ray_cluster
+from doge_ray.engine.scoring import model_to_score
+from doge_ray.errors import InputError
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse the command line and write the score table."""
+    options = _parser().parse_args(arguments)
+    outs = [pair for pair in options.overrides if pair.startswith("out=")]
+    if len(outs) != 1 or not any(pair.startswith("model=") for pair in options.overrides):
+        raise InputError("name the model and the table to write: model=DIR out=FILE")
+    out = Path(outs[0].removeprefix("out="))
+    if not out.parent.is_dir():
+        raise InputError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}")
+    config = load_config(options.name, [pair for pair in options.overrides if pair not in outs])
+    model = model_to_score(config)
+    with ray_cluster(config, options.address):
+        shutil.copyfile(model.score(), out)
+    domains = model.data.source_domains
+    print(f"{out}: {len(model.data.train)} examples of {', '.join(domains)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m doge_ray.score",
+        description="Score every head and FFN block of a fine-tuned model per source domain.",
+        epilog=reference(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", help="a sweep in sweeps/, or the path of a YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,73 @@
+"""``python -m doge_ray.ticket scores=FILE kind=doge sparsity=0.2 out=FILE``: draw one ticket."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from doge_ray.command import run_command
+from doge_ray.config.document import reference
+from doge_ray.config.load import check, parse_pair
+from doge_ray.config.schema import Section, setting
+from doge_ray.errors import InputError
+from doge_ray.stages.score_table import read_scores
+from doge_ray.tickets.draw import draw_ticket
+
+
+class TicketSettings(Section):
+    """What a ticket is drawn by."""
+
+    scores: str = setting(..., "score table, written by python -m doge_ray.score")
+    out: str = setting(..., "where to write the ticket, as JSON")
+    kind: Literal["doge", "winning", "random", "losing"] = setting("doge", "what ranks the units")
+    sparsity: float = setting(..., "fraction of heads and of FFN blocks removed", ge=0, lt=1)
+    variance_weight: float = setting(0.0, "λ of a doge ticket", paper="0, 10, 50, 100", ge=0)
+    seed: int = setting(0, "of a random ticket", ge=0)
+    normalize: Literal["heads", "all"] = setting("all", "which scores are l2-normalised")
+    min_heads: int = setting(1, "heads that stay in every layer", unit="heads", ge=0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Parse the command line and write the ticket."""
+    pairs = dict(parse_pair(pair) for pair in _parser().parse_args(arguments).settings)
+    wanted = check(TicketSettings, pairs, "ticket", TicketSettings.model_fields)
+    moments, parameters, source = read_scores(Path(wanted.scores))
+    ticket = draw_ticket(
+        wanted.kind,
+        moments,
+        wanted.sparsity,
+        parameters,
+        variance_weight=wanted.variance_weight,
+        seed=wanted.seed,
+        normalize=wanted.normalize,
+        min_heads=wanted.min_heads,
+    )
+    provenance = {**ticket.provenance, "scores": wanted.scores, "scored": source}
+    try:
+        Path(wanted.out).write_text(replace(ticket, provenance=provenance).to_json())
+    except OSError as error:
+        raise InputError(f"out={wanted.out!r} cannot be written: {error.strerror}") from None
+    print(
+        f"{wanted.out}: {wanted.kind} ticket, "
+        f"{(~ticket.head_mask).sum()} of {ticket.head_mask.size} heads and "
+        f"{(~ticket.ffn_mask).sum()} of {ticket.ffn_mask.size} FFN blocks removed, "
+        f"{ticket.parameter_fraction:.1%} of the encoder's parameters"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m doge_ray.ticket",
+        description="Draw a ticket from a score table.",
+        epilog=reference(TicketSettings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("settings", nargs="*", metavar="key=value")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)
