@@ -7,12 +7,13 @@ relative to its encoder layer. A new architecture is one more entry of ``FAMILIE
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 from torch import nn
 
 from doge_ray.encoders.masks import require_dense
 from doge_ray.errors import InputError
+from doge_ray.tickets.ticket import UnitParameters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -98,14 +99,6 @@ FAMILIES = {
     "modernbert": MODERNBERT,
 }
 """By the ``model_type`` of the configuration; DeBERTa-v3 is a ``deberta-v2``."""
-
-
-class UnitParameters(NamedTuple):
-    """Numbers of parameters in one head, in one FFN block and in all encoder layers."""
-
-    head: int
-    ffn: int
-    encoder: int
 
 
 def family_of(config: PreTrainedConfig) -> Family:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from doge_ray.config import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.initial import find_model, fingerprint
+from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
@@ -64,9 +63,7 @@ def model_to_score(config: SweepConfig) -> ModelToScore:
     folder = find_model(config.model)
     corpus = load_corpus(config.data)
     model = load_model(folder)
-    masks = getattr(model.config, "doge_ray", None)
-    if masks and "0" in "".join([*masks["head_mask"], masks["ffn_mask"]]):
-        raise InputError(f"model={config.model!r} is pruned; score the dense model it came from")
+    require_dense(model.config)
     if model.config.num_labels != len(corpus.label_names):
         raise InputError(
             f"model={config.model!r} tells {model.config.num_labels} classes apart, the data of "
@@ -76,7 +73,7 @@ def model_to_score(config: SweepConfig) -> ModelToScore:
     facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
     stage = Stage("training", {"model": facts.fingerprint})
-    masks_LH, masks_L = np.ones(unit_shape(model), bool), np.ones(unit_shape(model)[0], bool)
     if not store.has_files(stage):
-        store.put(stage, {}, lambda target: save_model(model, target, masks_LH, masks_L))
+        masks = recorded_masks(model.config)
+        store.put(stage, {}, lambda target: save_model(model, target, *masks))
     return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))

@@ -1,0 +1,27 @@
+"""doge_ray: sub-networks of pretrained encoders that generalise to domains they never saw.
+
+An implementation of "Doge Tickets: Uncovering Domain-general Language Models by Playing Lottery
+Tickets" (Yang et al., 2022). Reading order, from the idea to the machine:
+
+``tickets`` (the mathematics), ``domains`` (labelled text), ``encoders`` (heads and FFN blocks,
+gates, surgery), ``stages`` (train, score, evaluate), ``engine`` (Ray, Optuna, MLflow),
+``reporting`` (tables), ``sweep`` (the command). ``config`` says what can be set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from doge_ray.encoders.folders import load_model, save_dense
+
+__all__ = ["load_model", "save_dense"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load torch only when a model is asked for: the mathematics needs none of it."""
+    if name in __all__:
+        from doge_ray.encoders import folders
+
+        return getattr(folders, name)
+    raise AttributeError(f"module 'doge_ray' has no attribute {name!r}")
