@@ -46,12 +46,12 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     with ray_cluster(config, address), progress.live(_num_trials(config)):
         sweep = Sweep.start(prepared, progress)
         try:
-            sweep.search("dense")
+            sweep.search(["dense"])
             sweep.repeat(["dense"])
             sweep.score()
-            for method in tickets:
-                sweep.search(method)
-            sweep.repeat(tickets)
+            if tickets:
+                sweep.search(tickets)
+                sweep.repeat(tickets)
             records = sweep.publish()
         except BaseException:
             sweep.interrupt()

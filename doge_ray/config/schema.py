@@ -54,10 +54,10 @@ class QuickstartData(Section):
 
     task: Literal["quickstart"] = setting(..., "which data set")
     source_domains: tuple[str, ...] = setting(
-        ("tweets", "movies", "products"), "domains to train on", min_length=1
+        ("tweets", "movies", "editorials"), "domains to train on", min_length=1
     )
     target_domains: tuple[str, ...] = setting(
-        ("editorials",), "domains never seen in training", min_length=1
+        ("products",), "domains never seen in training", min_length=1
     )
     root: str | None = setting(
         None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
@@ -234,7 +234,9 @@ class ResourceConfig(Section):
     )
     stage_workers: int = setting(1, "Ray Train workers that share a scoring pass", ge=1)
     cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1)
-    gpus_per_worker: float = setting(0, "GPUs of a worker", unit="GPUs", ge=0)
+    gpus_per_worker: float | None = setting(
+        None, "GPUs of a worker; unset: one where the cluster has any", unit="GPUs", ge=0
+    )
 
 
 # What changes neither a stage nor the choices of a study: these may differ when a sweep goes on.

@@ -22,6 +22,9 @@ def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[Non
         InputError: no cluster answers, or it is too small for one worker.
     """
     address = address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        # This machine gives no notice before it goes, and waiting for one costs seconds.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     try:
         ray.init(
             address=address or "local",

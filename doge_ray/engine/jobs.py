@@ -36,6 +36,10 @@ Report = Callable[[dict[str, Any]], None]
 class Job(Protocol):
     """Work that any number of processes share."""
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What distinguishes it from all other work."""
+
     def run(self, world: World, report: Report) -> None:
         """Do the work and publish it; ``report`` is told of progress."""
 
@@ -58,6 +62,9 @@ class TrainingJob:
 
     def run(self, world: World, report: Report) -> None:
         """Train and publish the epochs' records and the weights of the best epoch."""
+        # A group of workers that was restarted may have got past this job.
+        if world.broadcast(self.store.has_files(self.stage)):
+            return
         started = time.monotonic()
         model = load_model(self.store.files(self.initial))
         prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
@@ -90,6 +97,11 @@ class EvaluationJob:
     encoding: Stage
     precision: Precision
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which training's model is measured."""
+        return {"evaluation": self.stage.digest}
+
     def run(self, world: World, report: Report) -> None:
         """Predict and publish accuracies, of all rows and of those not seen in the sources."""
         model = load_model(self.store.files(self.training)).to(world.device)
@@ -111,6 +123,11 @@ class ScoringJob:
     parameters: UnitParameters
     granularity: Any
     batch_size: int
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which stages are scored."""
+        return {name: stage.digest for name, stage in self.stages.items()}
 
     def run(self, world: World, report: Report) -> None:
         """Score model after model; what is published already is left alone."""

@@ -116,8 +116,8 @@ def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> 
 
 
 def _devices(config: SweepConfig) -> int:
-    if config.resources.gpus_per_worker:
-        return int(torch.cuda.device_count() / config.resources.gpus_per_worker)
+    if torch.cuda.is_available():
+        return int(torch.cuda.device_count() / (config.resources.gpus_per_worker or 1))
     return (os.cpu_count() or 1) // config.resources.cpus_per_worker
 
 

@@ -31,10 +31,8 @@ def score_models(pipeline: Pipeline, trainings: Mapping[str, Stage]) -> None:
     }
     if not todo:
         return
-    resources, job = graph.config.resources, pipeline.scoring(todo)
-    name = Stage("group", {"stages": sorted(stage.digest for stage in job.stages.values())}).digest
-    run_on_workers(job, name, f"{store.root}/train", resources.stage_workers, resources)
-    store.delete(f"train/{name}")
+    resources = graph.config.resources
+    run_on_workers([pipeline.scoring(todo)], store, resources.stage_workers, resources)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Trials under Ray Tune: one method's search, or a list of trials that are known beforehand."""
+"""Trials under Ray Tune: the studies of methods, or trials that are known beforehand."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,13 +16,13 @@ from ray.tune.schedulers import (
     MedianStoppingRule,
     TrialScheduler,
 )
-from ray.tune.search import ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.observer import Observer
 from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch
 from doge_ray.engine.space import Space, grid, make_sampler, recorded_points
 from doge_ray.engine.trial import run_trial
 from doge_ray.engine.workers import worker_resources
@@ -33,32 +33,42 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 _METRIC = {"metric": "dev_metric", "mode": "max"}
 
 
-def run_study(method: str, pipeline: Pipeline, journal: Journal, observer: Observer) -> None:
-    """Search one method's hyper-parameters by the source domains' dev metric.
+def run_studies(
+    methods: Sequence[str], pipeline: Pipeline, journal: Journal, observer: Observer
+) -> None:
+    """Search each method's hyper-parameters by the source domains' dev metric, side by side.
 
     Trials in the journal come first, in their order, and are found published; so a study that was
     killed, or is asked for more trials, goes on where it was.
     """
     config = pipeline.graph.config
+    trials, at_once = config.search.num_trials, max_concurrent(config)
+    rounds = {
+        method: Rounds(_searcher(method, config, journal), trials, at_once) for method in methods
+    }
+    schedulers = {method: _scheduler(config) for method in methods}
+    tune_config = TuneConfig(
+        num_samples=trials * len(methods),
+        search_alg=SideBySideSearch(rounds, **_METRIC),
+        scheduler=SideBySideScheduler(schedulers),
+        max_concurrent_trials=at_once,
+        reuse_actors=True,
+    )
+    _fit(pipeline, observer, tune_config, {}, f"{config.name}-{'-'.join(methods)}")
+
+
+def _searcher(method: str, config: SweepConfig, journal: Journal) -> OptunaSearch:
+    """One method's Optuna study, which begins with the draws of earlier runs."""
     entries = {e.assignment.trial: e for e in journal.entries(method, search=True)}
     points = recorded_points(method, {n: e.assignment.asdict() for n, e in entries.items()})
     if config.search.sampler == "grid":
         points += grid(method, config.search, config.seed)[len(points) :]
-    limit = max_concurrent(config)
-    searcher = OptunaSearch(
+    return OptunaSearch(
         space=Space(method, config.search, _Constants(method, config.seed, entries)),
         sampler=make_sampler(config.search, derive_seed(config.seed, "search", method)),
         points_to_evaluate=points[: config.search.num_trials],
         **_METRIC,
     )
-    # In batches, what a trial's draw has seen does not depend on which trial ended first.
-    tune_config = TuneConfig(
-        num_samples=config.search.num_trials,
-        search_alg=ConcurrencyLimiter(searcher, max_concurrent=limit, batch=True),
-        scheduler=_scheduler(config),
-        reuse_actors=True,
-    )
-    _fit(pipeline, observer, tune_config, {}, f"{config.name}-{method}")
 
 
 def run_assignments(

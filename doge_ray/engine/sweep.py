@@ -16,7 +16,7 @@ from doge_ray.engine.publish import TEXTS, publish_models, publish_tables
 from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
-from doge_ray.engine.study import run_assignments, run_study
+from doge_ray.engine.study import run_assignments, run_studies
 from doge_ray.engine.tracking import Tracker
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.seeds import derive_seed
@@ -47,21 +47,24 @@ class Sweep:
         journal = Journal(prepared.results, config.name)
         return cls(prepared, progress, tracker, journal, Pipeline(prepared.graph, prepared.store))
 
-    def search(self, method: str) -> None:
-        """One method's study.
+    def search(self, methods: Sequence[str]) -> None:
+        """The studies of some methods, side by side.
 
         Raises:
             SweepError: no trial of the dense network finished, so there is nothing to draw from.
         """
-        self.progress.phase(f"searching {method}")
-        run_study(method, self.pipeline, self.journal, self._observer())
-        best = chosen(method, self.journal.entries())
-        if best is None and method == "dense":
-            errors = {entry.error for entry in self.journal.entries("dense")}
-            raise SweepError(f"no dense trial finished: {'; '.join(map(str, errors))}")
-        self.pipeline = with_finetuned(self.pipeline, self.journal.entries("dense"))
-        if best is not None and not self._has_files(best.assignment):
-            run_assignments({best.assignment: True}, self.pipeline, self._observer())
+        self.progress.phase(f"searching {', '.join(methods)}")
+        run_studies(methods, self.pipeline, self.journal, self._observer())
+        entries = self.journal.entries()
+        best = [entry for method in methods if (entry := chosen(method, entries)) is not None]
+        if "dense" in methods and not best:
+            errors = {str(entry.error) for entry in self.journal.entries("dense")}
+            raise SweepError(f"no dense trial finished: {'; '.join(errors)}")
+        self.pipeline = with_finetuned(self.pipeline, entries)
+        # A winner has lost its weights only if an earlier run of more trials chose another.
+        lost = {e.assignment: True for e in best if not self._has_files(e.assignment)}
+        if lost:
+            run_assignments(lost, self.pipeline, self._observer())
 
     def repeat(self, methods: Sequence[str]) -> None:
         """The chosen configuration of each method, with fresh seeds."""

@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from doge_ray.engine.claims import hold
-from doge_ray.engine.jobs import EvaluationJob, TrainingJob
+from doge_ray.engine.jobs import Job, TrainingJob
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.workers import run_on_workers
 from doge_ray.stages.world import World
@@ -36,11 +36,7 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
         tune.report(stopped)
         return
     with hold(claims, job.stage.digest, tune.get_context().get_trial_id()):
-        if not _is_trained(job, pipeline, config.get("known", {}).get("keep_files", False)):
-            _perform(job, pipeline)
-        evaluation = pipeline.evaluation(job.stage)
-        if pipeline.store.result(evaluation.stage) is None:
-            _perform(evaluation, pipeline)
+        _perform(_unpublished(job, pipeline, config), pipeline)
     result = pipeline.store.result(job.stage) or {}
     tune.report(
         {
@@ -58,26 +54,22 @@ def assignment_of(config: dict[str, Any]) -> Assignment:
     return Assignment(**{key: settings[key] for key in _FIELDS if key in settings})
 
 
-def _is_trained(job: TrainingJob, pipeline: Pipeline, keep_files: bool) -> bool:
-    """Published, with the weights where they are still needed."""
-    store = pipeline.store
-    if store.result(job.stage) is None:
-        return False
-    unevaluated = store.result(pipeline.evaluation(job.stage).stage) is None
-    return store.has_files(job.stage) or not (keep_files or unevaluated)
+def _unpublished(job: TrainingJob, pipeline: Pipeline, config: dict[str, Any]) -> list[Job]:
+    """The jobs of a trial that are still to be done."""
+    store, evaluation = pipeline.store, pipeline.evaluation(job.stage)
+    unevaluated = store.result(evaluation.stage) is None
+    needs_files = unevaluated or config.get("known", {}).get("keep_files", False)
+    untrained = not store.has_files(job.stage) if needs_files else store.result(job.stage) is None
+    return ([job] if untrained else []) + ([evaluation] if unevaluated else [])
 
 
-def _perform(job: TrainingJob | EvaluationJob, pipeline: Pipeline) -> None:
-    """In this process where one device is enough, on Ray Train workers otherwise."""
+def _perform(jobs: list[Job], pipeline: Pipeline) -> None:
+    """In this process where one device is enough, on one group of Ray Train workers otherwise."""
     resources = pipeline.graph.config.resources
     if resources.trial_workers == 1:
-        job.run(World.current(), tune.report)
-        return
-    run_on_workers(
-        job,
-        job.stage.digest,
-        f"{pipeline.store.root}/train",
-        resources.trial_workers,
-        resources,
-        [TuneReportCallback()],
-    )
+        for job in jobs:
+            job.run(World.current(), tune.report)
+    elif jobs:
+        run_on_workers(
+            jobs, pipeline.store, resources.trial_workers, resources, [TuneReportCallback()]
+        )

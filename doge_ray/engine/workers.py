@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import ray.train
 import ray.train.torch
 import torch
-from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from doge_ray.config import ResourceConfig
 from doge_ray.engine.jobs import Job
+from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.world import World
 
 # A lost worker or node restarts the group; snapshots make that cost at most one epoch.
@@ -19,50 +21,53 @@ RESTARTS = 3
 
 
 def run_on_workers(
-    job: Job,
-    name: str,
-    storage: str,
+    jobs: Sequence[Job],
+    store: StageStore,
     num_workers: int,
     resources: ResourceConfig,
     callbacks: list[Any] | None = None,
 ) -> None:
-    """Run a job on Ray Train workers.
+    """Run jobs, one after the other, on one group of Ray Train workers.
 
     Args:
-        job: sent to every worker.
-        name: of the run; the same for the same work, so that a restart finds its state.
-        storage: folder or URI where Ray Train keeps its own state.
-        num_workers: processes that share the job, with data parallelism.
+        jobs: sent to every worker; each is shared by all of them, with data parallelism.
+        store: where Ray Train keeps its own state meanwhile.
+        num_workers: processes that share the jobs.
         resources: processors and GPUs of each.
         callbacks: told of the workers' reports.
 
     Raises:
-        ray.train.TrainingFailedError: the job failed more than ``RESTARTS`` times.
+        ray.train.TrainingFailedError: a job failed, and ``RESTARTS`` new attempts too.
     """
+    # The same work has the same name, so that a restart finds what Ray Train knows of it.
+    name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
     TorchTrainer(
         _work,
-        train_loop_config={"job": job, "cpus": resources.cpus_per_worker},
+        train_loop_config={"jobs": list(jobs), "cpus": resources.cpus_per_worker},
         scaling_config=ScalingConfig(
             num_workers=num_workers,
-            use_gpu=resources.gpus_per_worker > 0,
+            use_gpu="GPU" in worker_resources(resources),
             resources_per_worker=worker_resources(resources),
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=storage,
+            storage_path=f"{store.root}/train",
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
             callbacks=callbacks,
         ),
     ).fit()
+    store.delete(f"train/{name}")
 
 
 def worker_resources(resources: ResourceConfig) -> dict[str, float]:
-    """What one worker asks Ray for."""
-    gpus = {"GPU": resources.gpus_per_worker} if resources.gpus_per_worker else {}
-    return {"CPU": float(resources.cpus_per_worker), **gpus}
+    """What one worker asks Ray for; without a word about GPUs, one where the cluster has any."""
+    gpus = resources.gpus_per_worker
+    if gpus is None:
+        gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0))
+    return {"CPU": float(resources.cpus_per_worker)} | ({"GPU": gpus} if gpus else {})
 
 
 def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
-    config["job"].run(World.current(ray.train.torch.get_device()), ray.train.report)
+    for job in config["jobs"]:
+        job.run(World.current(ray.train.torch.get_device()), ray.train.report)

@@ -78,13 +78,11 @@ def test_masks_are_those_of_a_greedy_walk(material, sparsity, min_heads, weight)
         assert np.array_equal(ticket.ffn_mask, ffns[:, 0])
 
 
-def test_a_layer_at_its_last_head_is_passed_over():
-    """The first layer's two heads rank lowest, but one of them has to stay."""
-    moments = single_domain([[1, 1.1, 50], [10, 10, 10]], [1, 1])
-    ticket = draw_ticket("winning", moments, 0.5, PARAMETERS, min_heads=2)
-    assert ticket.head_mask.tolist() == [[False, True, True], [False, True, True]] or (
-        ticket.head_mask.sum(1).tolist() == [2, 2]
-    )
+def test_a_layer_down_to_its_last_heads_is_passed_over():
+    """Two heads of the first layer rank lowest of all, but only one of them may go."""
+    moments = single_domain([[1, 2, 50], [10, 10, 10]], [1, 1])
+    ticket = draw_ticket("winning", moments, 0.34, PARAMETERS, min_heads=2)
+    assert ticket.head_mask.tolist() == [[False, True, True], [False, True, True]]
 
 
 @given(
@@ -142,7 +140,9 @@ def test_random_tickets_are_uniform_draws_without_replacement():
 
 def test_a_random_ticket_is_its_seed():
     nothing = Moments.zeros(["unread"], 12, 12)
-    first, again, other = (draw_ticket("random", nothing, 0.5, PARAMETERS, seed=s) for s in (1, 1, 2))
+    first, again, other = (
+        draw_ticket("random", nothing, 0.5, PARAMETERS, seed=s) for s in (1, 1, 2)
+    )
     assert first.digest == again.digest != other.digest
 
 
@@ -152,17 +152,17 @@ def test_sparsities_outside_the_unit_interval_are_refused(sparsity):
         draw_ticket("winning", single_domain(np.ones((2, 2)), [1, 1]), sparsity, PARAMETERS)
 
 
-@given(st.integers(1, 60), st.integers(2, 32), st.data())
+@given(st.integers(1, 60), st.integers(1, 32), st.data())
 def test_the_sparsity_that_a_refusal_recommends_is_possible(layers, heads, data):
-    min_heads = data.draw(st.integers(1, heads))
+    min_heads = data.draw(st.integers(1, heads + 1))
     moments = Moments.zeros(["unread"], layers, heads)
 
     def draw(sparsity):
         return draw_ticket("random", moments, sparsity, PARAMETERS, min_heads=min_heads)
 
-    with pytest.raises(InputError, match="choose a sparsity up to ") as refusal:
-        draw(0.9999 if layers * heads * 0.0001 < 1 else 0.99999)
-    draw(float(str(refusal.value).rsplit(" ", 1)[1]))
+    with pytest.raises(InputError, match=f"keeps min_heads={min_heads}; choose") as refusal:
+        draw(np.nextafter(1.0, 0.0))
+    draw(float(str(refusal.value).rsplit("up to ", 1)[1]))
 
 
 def test_a_kind_that_is_not_drawn_is_refused():

@@ -69,9 +69,7 @@ def no_sizes(table: pa.Table) -> pa.Table:
 
 DAMAGE = {
     "no sums": lambda table: table.drop_columns(["sum"]),
-    "words as layers": lambda table: table.set_column(
-        2, "layer", pa.array(["first"] * len(table))
-    ),
+    "words as layers": lambda table: table.set_column(2, "layer", pa.array(["first"] * len(table))),
     "no rows": lambda table: table.slice(0, 0),
     "no heads": lambda table: table.slice(12),
     "a head missing": lambda table: without(table, 4),
@@ -88,7 +86,9 @@ DAMAGE = {
 @pytest.mark.parametrize("case", DAMAGE)
 def test_damage_is_found(file, case):
     pq.write_table(DAMAGE[case](pq.read_table(file)), file)
-    with pytest.raises(InputError, match=r"scores\.parquet' is not a score table \(.+\); write one"):
+    with pytest.raises(
+        InputError, match=r"scores\.parquet' is not a score table \(.+\); write one"
+    ):
         read_scores(file)
 
 

@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import pytest
+
+from doge_ray.config import Range, SweepConfig, load_config
+from doge_ray.config.load import SHIPPED
+from doge_ray.errors import InputError
+
+BASE = "model: some/encoder\ndata: {task: amazon}\n"
+
+
+@pytest.fixture
+def file(tmp_path) -> str:
+    (tmp_path / "mine.yaml").write_text(BASE)
+    return str(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_sweep_parses(path):
+    assert load_config(path.stem).name == path.stem
+
+
+def test_sweeps_are_shipped():
+    assert {"amazon", "quickstart"} <= {path.stem for path in SHIPPED.glob("*.yaml")}
+
+
+def test_a_minimal_file_is_the_papers_protocol(file):
+    config = load_config(file)
+    assert (config.name, config.model, config.data.split) == ("mine", "some/encoder", "A")
+    assert config.search.learning_rate == (1e-5, 2e-5, 3e-5, 5e-5)
+    assert config.search.batch_size == (16, 32)
+    assert config.search.variance_weight == (0, 10, 50, 100)
+    train = config.train
+    assert (train.max_epochs, train.patience, train.max_length) == (10, 3, 256)
+    assert (train.weight_decay, train.warmup, train.clip) == (0.01, 0.1, 1.0)
+    assert (config.scoring.granularity, config.scoring.min_heads) == ("example", 1)
+
+
+def test_a_name_in_the_file_wins_over_the_files_name(file):
+    Path(file).write_text(BASE + "name: other\n")
+    assert load_config(file).name == "other"
+
+
+def settings(config: SweepConfig) -> dict[str, object]:
+    return {
+        "train.patience": config.train.patience,
+        "data.split": config.data.split,
+        "search.learning_rate": config.search.learning_rate,
+        "search.sparsity": config.search.sparsity,
+        "search.batch_size": config.search.batch_size,
+        "scoring.batch_size": config.scoring.batch_size,
+        "data.limit": config.data.limit,
+        "methods": config.methods,
+        "seed": config.seed,
+    }
+
+
+OVERRIDES = {
+    "train.patience=5": ("train.patience", 5),
+    "patience=5": ("train.patience", 5),
+    "split=B": ("data.split", "B"),
+    "data.limit=null": ("data.limit", None),
+    "seed=3": ("seed", 3),
+    "scoring.batch_size=8": ("scoring.batch_size", 8),
+    "search.batch_size=8": ("search.batch_size", (8,)),
+    "search.batch_size=[8, 64]": ("search.batch_size", (8, 64)),
+    "learning_rate=1e-5": ("search.learning_rate", (1e-5,)),
+    "learning_rate=[1e-5, 2.0e-4]": ("search.learning_rate", (1e-5, 2e-4)),
+    "learning_rate={low: 1e-5, high: 1e-3, log: true}": (
+        "search.learning_rate",
+        Range(low=1e-5, high=1e-3, log=True),
+    ),
+    "sparsity=0": ("search.sparsity", (0.0,)),
+    "methods=[dense, losing]": ("methods", ("dense", "losing")),
+}
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_an_override_changes_its_setting_alone(file, override):
+    key, value = OVERRIDES[override]
+    assert settings(load_config(file, [override])) == settings(load_config(file)) | {key: value}
+
+
+def test_the_last_of_several_overrides_counts(file):
+    assert load_config(file, ["patience=4", "seed=1", "train.patience=5"]).train.patience == 5
+
+
+def test_an_override_may_choose_other_data(file):
+    config = load_config(
+        file,
+        ["task=files", "path=x.csv", "data.source_domains=[a]", "data.target_domains=[b]"],
+    )
+    assert (config.data.task, config.data.path) == ("files", "x.csv")
+
+
+REFUSED = {
+    "train.patiense=2": "unknown key 'train.patiense'; did you mean 'train.patience'?",
+    "patiense=2": "unknown key 'patiense'; did you mean 'train.patience'?",
+    "modle=x": "unknown key 'modle'; did you mean 'model'?",
+    "trian.patience=2": "unknown key 'trian'; did you mean 'train'?",
+    "data.splitt=B": "unknown key 'data.splitt'; did you mean 'data.split'?",
+    "zzz=1": "unknown key 'zzz'",
+    "batch_size=8": "batch_size: several settings have that name: scoring.batch_size, search.batch",
+    "patience=soon": "train.patience='soon': input should be a valid integer",
+    "patience=0": "train.patience=0: input should be greater than or equal to 1",
+    "sampler=gird": "search.sampler='gird': input should be 'tpe', 'random' or 'grid'",
+    "data.task=imdb": "data.task='imdb'; allowed: amazon, quickstart, files",
+    "data={}": "data.task=None; allowed: amazon, quickstart, files",
+    "data.split=D": "data.split='D': input should be 'A', 'B' or 'C'",
+    "task=files": "data.path is not set; it has no default",
+    "sparsity=1.2": "search.sparsity=1.2 is impossible; allowed: a fraction: 0 <= sparsity < 1",
+    "sparsity={low: 0.5, high: 1}": "search.sparsity=1 is impossible",
+    "sparsity=[]": "search.sparsity is empty; give at least one value",
+    "sparsity={low: 0.5, high: 0.5}": "search.sparsity: low (0.5) must be below high (0.5)",
+    "learning_rate={low: 0, high: 0.1, log: true}": "low (0.0) must be positive for a logarithmic",
+    "learning_rate=0": "search.learning_rate=0 is impossible; allowed: above 0 and below 1",
+    "learning_rate=.nan": "input should be a finite number",
+    "variance_weight=-1": "search.variance_weight=-1 is impossible; allowed: zero or more",
+    "search.batch_size=0": "search.batch_size=0 is impossible; allowed: one example or more",
+    "trial_workers=3": "search.batch_size=16 does not divide by resources.trial_workers=3",
+    "sampler=grid": "search.sparsity: a grid needs a list of values, not a range",
+    "methods=[doge]": "methods=['doge']: name dense",
+    "methods=[dense, doge, doge]": "name dense, which the others are drawn from and compared with",
+    "methods=[dense, irm]": "input should be 'dense', 'random', 'winning', 'doge' or 'losing'",
+    "name=a/b": "name='a/b': string should match pattern",
+    "name=..": "name='..': string should match pattern",
+    "train=5": "train=5: input should be a valid dictionary",
+    "model.size=3": "model.size: model is a single value, it has no settings inside",
+    "train.patience": "write key=value, as in train.patience=2",
+    "=3": "write key=value",
+    "patience==3": "write key=value",
+    "split=[}": "'split=[}': the value is not readable as YAML",
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_a_bad_setting_is_refused_with_its_name_and_what_is_allowed(file, override):
+    with pytest.raises(InputError) as refusal:
+        load_config(file, [override])
+    assert REFUSED[override] in str(refusal.value)
+
+
+def test_all_problems_of_a_file_are_told_at_once_each_with_its_place(file):
+    with pytest.raises(InputError) as refusal:
+        load_config(file, ["patience=0", "seed=-1"])
+    lines = str(refusal.value).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{file}: ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("train: [1,", "not readable as YAML"),
+        ("- model\n- data\n", r"expected settings as key: value, found \['model', 'data'\]"),
+        ("", "expected settings as key: value, found None"),
+        ("data: {task: amazon}\n", "model is not set; it has no default"),
+        (BASE + "trial: 3\n", "unknown key 'trial'"),
+    ],
+    ids=["broken", "a list", "empty", "incomplete", "unknown key"],
+)
+def test_a_bad_file_is_named(file, content, message):
+    Path(file).write_text(content)
+    with pytest.raises(InputError, match=rf"mine\.yaml: {message}"):
+        load_config(file)
+
+
+def test_a_file_in_another_encoding_is_named(file):
+    Path(file).write_bytes(b"model: \xff\n")
+    with pytest.raises(InputError, match=r"mine\.yaml: not readable as YAML"):
+        load_config(file)
+
+
+def test_a_missing_sweep_lists_those_there_are(tmp_path, monkeypatch):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "own.yaml").write_text(BASE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no sweep named 'amazn'; there are: .*own") as refusal:
+        load_config("amazn")
+    shipped = {path.stem for path in SHIPPED.glob("*.yaml")}
+    assert all(name in str(refusal.value) for name in shipped)
+    assert "did you mean 'amazon'?" in str(refusal.value)
+
+
+def test_a_sweep_of_the_working_directory_comes_before_a_shipped_one(tmp_path, monkeypatch):
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "amazon.yaml").write_text(BASE)
+    monkeypatch.chdir(tmp_path)
+    assert load_config("amazon").model == "some/encoder"

@@ -1,0 +1,59 @@
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from doge_ray.config.document import reference
+from doge_ray.config.load import known_keys, validate
+from doge_ray.config.schema import DATA_SECTIONS, EXTENSIBLE, SweepConfig, flatten
+
+QUICKSTART = {"name": "some", "model": "some/encoder", "data": {"task": "quickstart"}}
+
+
+@pytest.fixture
+def config() -> SweepConfig:
+    return validate(QUICKSTART, "here")
+
+
+@pytest.mark.parametrize("task", DATA_SECTIONS)
+def test_the_reference_gives_every_setting_a_meaning(task):
+    meanings = dict(re.findall(r"^  (\S+).*\n {6}(\S.*)", reference(), re.MULTILINE))
+    keys = set(known_keys({"data": {"task": task}})) - {"data.task"}
+    assert {"model", "train.patience", "search.sparsity", "data.limit"} <= keys
+    assert {key.replace("data.", f"data[{task}].") for key in keys} <= set(meanings)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  train.max_length = 256 [tokens]  (paper: 256 on AMAZON)",
+        "  train.micro_batch_size = null [examples]",
+        "  search.sparsity = {low: 0.05, high: 0.6}  (paper: 25 levels)",
+        "  search.sampler = tpe  one of tpe, random, grid",
+        "  search.batch_size = [16, 32]  (paper: 16, 32)",
+    ],
+)
+def test_the_reference_gives_default_unit_choices_and_the_papers_value(line):
+    assert line in reference().splitlines()
+
+
+def test_science_is_every_setting_that_is_not_extensible(config):
+    everything = flatten(config.model_dump(mode="json"))
+    assert config.science() == {k: v for k, v in everything.items() if k not in EXTENSIBLE}
+    assert {"seed", "model", "data.task", "search.sampler", "search.sparsity.low"} <= set(
+        config.science()
+    )
+
+
+def test_what_is_extensible_is_a_setting():
+    """A renamed setting must not fall out of the list unnoticed."""
+    assert set(known_keys(QUICKSTART)) >= EXTENSIBLE
+
+
+def test_science_survives_being_written_down(config):
+    assert validate(config.model_dump(mode="json"), "there").science() == config.science()
+
+
+def test_a_configuration_cannot_change(config):
+    with pytest.raises(ValidationError, match="frozen"):
+        config.train.patience = 5

@@ -1,0 +1,140 @@
+"""A whole project in a folder, small enough to sweep in seconds: model, data, configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import yaml
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+WORDS = [f"w{i}" for i in range(60)]
+GOOD, BAD = WORDS[:10], WORDS[10:20]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_project(folder: Path, **settings: object) -> Path:
+    """Write model, data and ``sweep.yaml``; returns the YAML's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    make_model(folder / "model")
+    make_data(folder / "data.jsonl")
+    config: dict[str, object] = {
+        "name": "tiny",
+        "model": str(folder / "model"),
+        "storage": str(folder / "runs"),
+        "replicates": 1,
+        "data": {
+            "task": "files",
+            "path": str(folder / "data.jsonl"),
+            "source_domains": ["red", "green", "blue"],
+            "target_domains": ["grey"],
+        },
+        "train": {"max_epochs": 2, "max_length": 16, "precision": "fp32"},
+        "search": {
+            "num_trials": 2,
+            "learning_rate": [0.003, 0.001],
+            "batch_size": [16],
+            "sparsity": {"low": 0.2, "high": 0.6},
+            "max_concurrent": 2,
+        },
+    }
+    path = folder / "sweep.yaml"
+    path.write_text(yaml.safe_dump(_merged(config, settings)))
+    return path
+
+
+def make_model(folder: Path) -> None:
+    """A BERT of 3 layers with 4 heads, and a tokenizer of whole words."""
+    torch.manual_seed(0)
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=32,
+        )
+    ).save_pretrained(folder)
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=32,
+    ).save_pretrained(folder)
+
+
+def make_data(path: Path, rows: int = 60) -> None:
+    """Sentences with good or bad words among words of their domain."""
+    draw = random.Random(0)
+    with path.open("w") as file:
+        for number, domain in enumerate(["red", "green", "blue", "grey"]):
+            for row in range(rows):
+                label = row % 2
+                words = draw.sample((GOOD if label else BAD), 3)
+                words += draw.sample(WORDS[20 + 10 * number : 30 + 10 * number], 4)
+                draw.shuffle(words)
+                record = {"text": " ".join(words), "label": label, "domain": domain}
+                file.write(json.dumps(record) + "\n")
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command line of one of the project's commands."""
+    return [sys.executable, "-m", f"doge_ray.{module}", *map(str, arguments)]
+
+
+def run(module: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as a user would."""
+    return subprocess.run(
+        command(module, *arguments),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Without a hub, a cluster or a tracking server of the machine's own."""
+    names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
+    return {k: v for k, v in os.environ.items() if k not in names} | {"HF_HUB_OFFLINE": "1"}
+
+
+def published(folder: Path) -> dict[str, int]:
+    """When each published stage was published, by path, in nanoseconds."""
+    store = folder / "runs" / "store"
+    return {
+        str(path.parent.relative_to(store)): _birth(path)
+        for path in store.glob("*/*/published.json")
+    }
+
+
+def _birth(path: Path) -> int:
+    """Of the stage's result: discarding a loser's weights rewrites the file, not the history."""
+    record = json.loads(path.read_text())["result"]
+    return hash(json.dumps(record, sort_keys=True)) if "seconds" in record else 0
+
+
+def _merged(base: dict[str, object], extra: dict[str, object]) -> dict[str, object]:
+    merged = dict(base)
+    for key, value in extra.items():
+        old = merged.get(key)
+        nested = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if nested else value  # type: ignore[arg-type]
+    return merged

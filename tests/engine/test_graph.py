@@ -1,0 +1,159 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from doge_ray.config.load import known_keys, load_config
+from doge_ray.engine.graph import VERSIONS, Graph, ModelFacts
+from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
+
+FACTS = ModelFacts("model-1", 2, 3, UnitParameters(4, 10, 100))
+DENSE = dense_ticket(2, 3, FACTS.parameters)
+DOWNSTREAM = {
+    "encoding": {"encoding", "training", "scoring", "evaluation"},
+    "initial": {"initial", "training", "scoring", "evaluation"},
+    "training": {"training", "scoring", "evaluation"},
+    "scoring": {"scoring"},
+    "evaluation": {"evaluation"},
+}
+
+
+@pytest.fixture
+def make_graph(tmp_path):
+    file = tmp_path / "some.yaml"
+    file.write_text("model: some/encoder\ndata: {task: amazon}\n")
+
+    def make(*overrides: str) -> Graph:
+        return Graph(load_config(str(file), overrides), FACTS, "corpus-1", ("bad", "good"))
+
+    return make
+
+
+def digests(graph: Graph, ticket=DENSE, rate=1e-5, batch=16, seed=1) -> dict[str, str]:
+    training = graph.training(ticket, rate, batch, seed)
+    stages = [
+        graph.encoding,
+        graph.initial(seed),
+        training,
+        graph.scoring(training),
+        graph.evaluation(training),
+    ]
+    return {stage.kind: stage.digest for stage in stages}
+
+
+def differing(one: dict[str, str], other: dict[str, str]) -> set[str]:
+    return {kind for kind in one if one[kind] != other[kind]}
+
+
+# A changed value of every setting, by the stage that it changes first.
+SETTINGS = {
+    "encoding": ["train.max_length=64"],
+    "initial": ["train.dropout=0.2"],
+    "training": [
+        "train.max_epochs=3",
+        "train.patience=1",
+        "train.weight_decay=0.1",
+        "train.warmup=0.2",
+        "train.clip=0.5",
+        "train.precision=fp32",
+    ],
+    "scoring": ["scoring.granularity=token"],
+    # Search, tickets and seeds reach a stage as its mask, rate, batch size and seed; model and
+    # data as the fingerprints of their contents.
+    None: [
+        "name=other",
+        "model=other/folder",
+        "seed=5",
+        "storage=elsewhere",
+        "methods=[dense]",
+        "replicates=7",
+        "data.task=quickstart",
+        "data.split=B",
+        "data.root=/elsewhere",
+        "data.limit=10",
+        "train.micro_batch_size=4",
+        "scoring.normalize=heads",
+        "scoring.min_heads=2",
+        "scoring.batch_size=8",
+        "search.num_trials=99",
+        "search.sampler=random",
+        "search.scheduler=asha",
+        "search.grace_epochs=1",
+        "search.max_concurrent=1",
+        "search.max_failures=0",
+        "search.learning_rate=1e-4",
+        "search.batch_size=8",
+        "search.sparsity=0.5",
+        "search.variance_weight=1",
+        "resources.trial_workers=2",
+        "resources.stage_workers=2",
+        "resources.cpus_per_worker=2",
+        "resources.gpus_per_worker=1",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "override"), [(kind, o) for kind, overrides in SETTINGS.items() for o in overrides]
+)
+def test_a_setting_changes_the_stages_it_determines_and_no_other(make_graph, kind, override):
+    changed = differing(digests(make_graph()), digests(make_graph(override)))
+    assert changed == DOWNSTREAM.get(kind, set())
+
+
+def test_every_setting_was_thought_of():
+    """A new setting fails here until it stands in one of the lists above."""
+    listed = {override.split("=")[0] for overrides in SETTINGS.values() for override in overrides}
+    assert listed == set(known_keys({"data": {"task": "amazon"}}))
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"),
+    [
+        ({"model": replace(FACTS, fingerprint="model-2")}, set().union(*DOWNSTREAM.values())),
+        ({"corpus": "corpus-2"}, DOWNSTREAM["encoding"]),
+        ({"label_names": ("bad", "fair", "good")}, DOWNSTREAM["initial"]),
+    ],
+    ids=["model", "data", "labels"],
+)
+def test_contents_change_what_is_made_of_them(make_graph, change, kinds):
+    graph = make_graph()
+    assert differing(digests(graph), digests(replace(graph, **change))) == kinds
+
+
+HALF = replace(DENSE, kind="doge", ffn_mask=np.array([True, False]))
+
+
+@pytest.mark.parametrize(
+    ("choice", "first"),
+    [
+        ({"ticket": HALF}, "training"),
+        ({"rate": 2e-5}, "training"),
+        ({"batch": 32}, "training"),
+        ({"seed": 2}, "initial"),
+    ],
+    ids=["ticket", "rate", "batch", "seed"],
+)
+def test_a_trials_choice_changes_its_training(make_graph, choice, first):
+    graph = make_graph()
+    assert differing(digests(graph), digests(graph, **choice)) == DOWNSTREAM[first]
+
+
+def test_identical_masks_are_one_training(make_graph):
+    """Whatever kind, sparsity and λ they were drawn with."""
+    masks = HALF.head_mask, HALF.ffn_mask
+    drawn = [
+        Ticket("doge", *masks, 0.3, FACTS.parameters, {"variance_weight": 10.0}),
+        Ticket("doge", *masks, 0.31, FACTS.parameters, {"variance_weight": 50.0}),
+        Ticket("random", *masks, 0.3, FACTS.parameters, {"seed": 1}),
+    ]
+    graph = make_graph()
+    assert all(digests(graph, one) == digests(graph, other) for one, other in pairwise(drawn))
+
+
+@pytest.mark.parametrize("kind", VERSIONS)
+def test_a_changed_computation_is_another_stage(make_graph, kind, monkeypatch):
+    before = digests(make_graph())
+    monkeypatch.setitem(VERSIONS, kind, VERSIONS[kind] + 1)
+    assert differing(before, digests(make_graph())) == DOWNSTREAM[kind]

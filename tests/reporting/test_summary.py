@@ -1,0 +1,108 @@
+import io
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.summary import comparison, comparison_table, summary_markdown
+from tests.reporting.sweep import SWEEP
+
+GOLDEN = Path(__file__).parent / "golden_summary.md"
+
+
+def cells(records: SweepRecords, method: str) -> dict[str, str]:
+    """The line of a method, by column."""
+    header, *lines = comparison(records)
+    return next(dict(zip(header, line, strict=True)) for line in lines if line[0] == method)
+
+
+def only(*methods: str, replicates: int = 3) -> SweepRecords:
+    """The sweep with these methods and the first replicates alone."""
+    return replace(
+        SWEEP,
+        methods=methods,
+        rows=[r for r in SWEEP.rows if r.method in methods and r.replicate <= replicates],
+        predictions={
+            (m, r): p for (m, r), p in SWEEP.predictions.items() if m in methods and r <= replicates
+        },
+    )
+
+
+def test_the_golden_table():
+    assert summary_markdown(SWEEP) == GOLDEN.read_text()
+
+
+def test_the_honest_column_is_not_the_oracle():
+    """The chosen dense trial reached 61.0 and its repeats 61.7; the luckiest of three, 63.4."""
+    dense = cells(SWEEP, "dense")
+    assert dense["source dev"] == "72.0"
+    assert dense["target"] == "61.7 ± 5.2"
+    assert dense["oracle"] == "63.4"
+
+
+def test_replicates_play_no_part_in_the_oracle_and_the_search_none_in_the_target():
+    searched = [replace(r, target_metric=0.99) for r in SWEEP.rows if r.replicate == 0]
+    repeated = [r for r in SWEEP.rows if r.replicate]
+    changed = replace(SWEEP, rows=[*searched, *repeated])
+    assert cells(changed, "doge")["oracle"] == "99.0"
+    assert cells(changed, "doge")["target"] == cells(SWEEP, "doge")["target"]
+
+
+def test_one_seed_shows_no_interval():
+    doge = cells(only("dense", "doge", replicates=1), "doge")
+    assert doge["target"] == "65.0 (one seed)"
+    assert "±" not in "".join(doge.values())
+
+
+def test_no_replicate_yet_leaves_the_target_open():
+    doge = cells(only("dense", "doge", replicates=0), "doge")
+    assert (doge["target"], doge["deduplicated"], doge["vs dense"]) == ("", "", "")
+    assert doge["source dev"] == "74.0"
+
+
+def test_shared_trainings_and_running_trials_are_counted_apart():
+    assert cells(SWEEP, "doge")["trials"] == "3 (2)"
+    assert cells(SWEEP, "random")["trials"] == "2 (1)"
+
+
+def test_a_method_that_failed_throughout_has_its_line():
+    assert cells(SWEEP, "losing")["trials"] == "1 (0)"
+    assert set(list(cells(SWEEP, "losing").values())[2:]) == {""}
+
+
+def test_failures_are_noted_where_there_are_any():
+    assert "4 trial(s) failed" in summary_markdown(SWEEP)
+    assert "failed" not in summary_markdown(only("dense", "doge"))
+
+
+def test_differences_are_paired_by_seed():
+    """Winning has the first seed alone: it is compared with dense's first, not with its mean."""
+    differences = SWEEP.differences("winning", "dense")
+    assert {name: d.shape for name, d in differences.items()} == {
+        "letters": (1, 50),
+        "jokes": (1, 25),
+    }
+    assert differences["letters"].sum() == 32 - 30
+    assert differences["jokes"].sum() == 15 - 15
+    assert SWEEP.differences("doge", "dense")["letters"].sum(1).tolist() == [3, 2, 4]
+
+
+def test_without_a_shared_seed_there_is_no_difference():
+    assert SWEEP.differences("random", "dense") == {}
+    alone = replace(
+        SWEEP,
+        predictions={
+            ("doge", 1): SWEEP.predictions["doge", 1],
+            ("dense", 2): SWEEP.predictions["dense", 2],
+        },
+    )
+    assert alone.differences("doge", "dense") == {}
+
+
+def test_the_terminal_shows_the_same_cells():
+    console = Console(width=200, file=io.StringIO())
+    console.print(comparison_table(SWEEP))
+    rows = [row for row in console.file.getvalue().splitlines() if row.startswith("│")]
+    shown = [tuple(cell.strip() for cell in row[1:-1].split("│")) for row in rows]
+    assert shown == comparison(SWEEP)[1:]

@@ -1,0 +1,84 @@
+"""Predictions and accuracies, alone and in two processes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel
+
+from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.engine.jobs import target_metrics
+from doge_ray.stages import evaluate
+from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.world import World
+from tests.encoders.networks import VARIANTS, tiny
+from tests.stages.corpora import TARGETS, random_corpus, random_split
+from tests.stages.processes import Pair
+
+ALONE = World(0, 1, torch.device("cpu"))
+
+
+def network(variant: str) -> PreTrainedModel:
+    """One that does not always say the same."""
+    return tiny(variant, seed=4)
+
+
+def predicted(world: World, variant: str, split: EncodedSplit) -> Any:
+    return predict(network(variant), split, world, "fp32")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_predictions_depend_on_the_row_alone(
+    variant: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split, model = random_split(150), network(variant)
+    expected_N = np.empty(len(split), np.int64)
+    with torch.no_grad():
+        for row, (start, length) in enumerate(zip(split.starts_N, split.lengths_N, strict=True)):
+            ids_T = torch.from_numpy(split.tokens["input_ids"][start : start + length]).long()
+            expected_N[row] = model(input_ids=ids_T[None]).logits.argmax()
+    assert len(np.unique(expected_N)) > 1
+    for predictions_N in [predicted(ALONE, variant, split), *pair.run(predicted, variant, split)]:
+        np.testing.assert_array_equal(predictions_N, expected_N)
+    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    np.testing.assert_array_equal(predicted(ALONE, variant, split), expected_N)
+
+
+def test_fewer_rows_than_processes(pair: Pair) -> None:
+    split = random_split(1)
+    expected_N = predicted(ALONE, "bert", split)
+    for predictions_N in pair.run(predicted, "bert", split):
+        np.testing.assert_array_equal(predictions_N, expected_N)
+
+
+def test_dropout_is_off() -> None:
+    split, model = random_split(60), network("bert").train()
+    first_N = predict(model, split, ALONE, "fp32")
+    np.testing.assert_array_equal(predict(model.train(), split, ALONE, "fp32"), first_N)
+
+
+def test_every_domain_counts_the_same() -> None:
+    predictions_N, labels_N = np.array([0, 1, 2, 2, 1]), np.array([0, 1, 1, 2, 0])
+    accuracies = domain_accuracies(predictions_N, labels_N, np.array([0, 0, 0, 0, 1]), ["a", "b"])
+    assert accuracies == {"a": 0.75, "b": 0.0}
+    assert mean_over_domains(accuracies) == 0.375
+
+
+def test_duplicates_are_left_out_of_the_second_metric() -> None:
+    data = random_corpus(10)
+    first_N = np.unique(data.test.domains_N, return_index=True)[1]
+    flags_N = np.zeros(len(data.test), bool)
+    flags_N[first_N[:2]] = True
+    data = replace(data, test=replace(data.test, duplicated_N=flags_N))
+    # Right on the duplicates only, except in the last domain, which has none.
+    right_N = flags_N | (data.test.domains_N == 2)
+    metrics = target_metrics(data, np.where(right_N, data.test.labels_N, -1))
+    counts_D = np.bincount(data.test.domains_N)
+    assert metrics["target"] == dict(zip(TARGETS, [*(1 / counts_D[:2]), 1.0], strict=True))
+    assert metrics["target_deduplicated"] == dict(zip(TARGETS, [0.0, 0.0, 1.0], strict=True))
+    assert metrics["target_metric"] == pytest.approx(np.mean([*(1 / counts_D[:2]), 1.0]))
+    assert metrics["target_metric_deduplicated"] == pytest.approx(1 / 3)
