@@ -38,7 +38,8 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> SweepConfig:
 
 def validate(settings: dict[str, Any], place: str) -> SweepConfig:
     """Check a sweep's settings; ``place`` names their origin in the error."""
-    return check(SweepConfig, settings, place, known_keys(settings))
+    keys = {*known_keys(settings), *SweepConfig.model_fields}
+    return check(SweepConfig, settings, place, keys)
 
 
 def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable[str]) -> S:

@@ -259,10 +259,16 @@ EXTENSIBLE = frozenset(
 )
 
 
+# Folders of the storage that belong to no sweep.
+RESERVED = ("store", "mlartifacts")
+
+
 class SweepConfig(Section):
     """A sweep: which model, data and methods, how to train, what to search, where to keep it."""
 
-    name: str = setting(..., "name of the sweep and of its folder", pattern=r"^[A-Za-z0-9._-]+$")
+    name: str = setting(
+        ..., "name of the sweep and of its folder", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+    )
     model: str = setting(
         ...,
         "hub name, local folder, or package:NAME/FOLDER for a model inside an installed package",
@@ -284,6 +290,8 @@ class SweepConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:
+        if self.name in RESERVED:
+            raise ValueError(f"name={self.name!r} is the storage's own folder; choose another name")
         if "dense" not in self.methods or len(set(self.methods)) < len(self.methods):
             raise ValueError(
                 f"methods={list(self.methods)}: name dense, which the others are drawn from and "

@@ -83,7 +83,8 @@ def _first_trains(rows: Sequence[TrialRow], entries: Sequence[Entry]) -> list[Tr
     for row, entry in zip(rows, entries, strict=True):
         reused = row.trained and entry.training in seen
         result.append(replace(row, trained=False, seconds=0.0) if reused else row)
-        seen.add(entry.training)
+        if row.trained:
+            seen.add(entry.training)
     return result
 
 

@@ -98,31 +98,35 @@ class Storage:
 
     def put_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Let ``write`` fill an empty local folder, and keep it under ``path``."""
-        filesystem, root = self._place
         if self.is_local:
-            folder = Path(root) / path
+            folder = Path(self._place[1]) / path
             folder.mkdir(parents=True)
             write(folder)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
-            fs.copy_files(
-                scratch,
-                f"{root}/{path}",
-                source_filesystem=_LOCAL,
-                destination_filesystem=filesystem,
-            )
+            self._upload(scratch, path)
 
     def replace_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Like ``put_folder``, in place of what stands there."""
         if not self.is_local:
-            self.delete(path)
-            self.put_folder(path, write)
+            with tempfile.TemporaryDirectory() as scratch:
+                write(Path(scratch))
+                self.delete(path)
+                self._upload(scratch, path)
             return
         partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
         self.put_folder(partial, write)
         self.delete(path)
-        (Path(self.root) / partial).rename(Path(self.root) / path)
+        root = Path(self._place[1])
+        (root / partial).rename(root / path)
+
+    def _upload(self, folder: str, path: str) -> None:
+        filesystem, root = self._place
+        filesystem.create_dir(f"{root}/{path}", recursive=True)
+        fs.copy_files(
+            folder, f"{root}/{path}", source_filesystem=_LOCAL, destination_filesystem=filesystem
+        )
 
     def local_folder(self, path: str) -> Path:
         """A local, read-only copy of a folder that never changes; copied once per node."""
@@ -134,6 +138,7 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
                 copy = Path(scratch) / "copy"
+                copy.mkdir()
                 fs.copy_files(
                     f"{root}/{path}",
                     str(copy),

@@ -79,21 +79,28 @@ class StageStore(Storage):
             write: called with an empty local folder, to put the stage's files there.
             slot: a published stage keeps no snapshot.
         """
-        before = set(self.list(stage.path))
+        earlier = [self._record(stage, name) for name in ("published", "snapshot")]
+        if slot == "snapshot" and earlier[0] is not None:
+            return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
         if write is not None:
             self.put_folder(f"{stage.path}/{files}", write)
         self._point(stage, slot, {"inputs": dict(stage.inputs), "result": result, "files": files})
-        # The rest is an older snapshot or what a killed attempt left behind.
-        for name in before - {f"{slot}.json"}:
-            self.delete(f"{stage.path}/{name}")
+        if slot == "published":
+            self.delete(f"{stage.path}/snapshot.json")
+        # Other folders may be what another process is about to publish.
+        for record in earlier:
+            if record is not None and record["files"] is not None:
+                self.delete(f"{stage.path}/{record['files']}")
 
     def discard_files(self, stage: Stage) -> None:
         """Keep the result of a published stage, delete its files."""
         record = self._record(stage, "published")
         if record is not None and record["files"] is not None:
             self._point(stage, "published", record | {"files": None})
-            self.delete(f"{stage.path}/{record['files']}")
+            for name in self.list(stage.path):
+                if name != "published.json":
+                    self.delete(f"{stage.path}/{name}")
 
     def discard_unpublished(self, stage: Stage) -> None:
         """Forget how far an unfinished stage got."""

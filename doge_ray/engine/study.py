@@ -62,7 +62,8 @@ def _searcher(method: str, config: SweepConfig, journal: Journal) -> OptunaSearc
     entries = {e.assignment.trial: e for e in journal.entries(method, search=True)}
     points = recorded_points(method, {n: e.assignment.asdict() for n, e in entries.items()})
     if config.search.sampler == "grid":
-        points += grid(method, config.search, config.seed)[len(points) :]
+        whole = grid(method, config.search, config.seed)
+        points = [*(point or whole[n] for n, point in enumerate(points)), *whole[len(points) :]]
     return OptunaSearch(
         space=Space(method, config.search, _Constants(method, config.seed, entries)),
         sampler=make_sampler(config.search, derive_seed(config.seed, "search", method)),

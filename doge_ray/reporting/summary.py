@@ -56,7 +56,7 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
 
 
 def _notes(records: SweepRecords) -> list[str]:
-    seeds = {row.replicate for row in records.rows if row.replicate}
+    seeds = {row.replicate for method in records.methods for row in records.replicates(method)}
     failed = [row for row in records.rows if row.status == "failed"]
     notes = [
         "Accuracy in percent, mean over domains. trials: of the search, in brackets how many "
@@ -67,7 +67,8 @@ def _notes(records: SweepRecords) -> list[str]:
         "part in the choice, each with its own fine-tuning, scores and ticket; ± is Student's "
         "95 % interval over seeds. deduplicated: without target texts that stand in the sources "
         "too, up to case and white space.",
-        "vs dense: same seeds, same examples; 95 % bootstrap interval over both.",
+        "vs dense: same seeds, same examples; 95 % bootstrap interval over both. With fewer than "
+        "five seeds it is too narrow: do not read a winner from it.",
         "oracle: **selected on the test set**, the best single trial of the search. It is biased "
         "upwards and shown only because the field reports it.",
     ]
@@ -80,7 +81,10 @@ def _difference(method: str, records: SweepRecords) -> str:
     differences = records.differences(method, "dense")
     if not differences:
         return ""
-    return _signed(paired_bootstrap(differences))
+    interval = paired_bootstrap(differences)
+    if len(next(iter(differences.values()))) == 1:
+        return f"{100 * interval.mean:+.1f} (one seed)"  # examples alone would look too sure
+    return _signed(interval)
 
 
 def _signed(interval: Interval) -> str:

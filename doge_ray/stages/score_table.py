@@ -83,6 +83,7 @@ def _moments(table: pa.Table) -> Moments:
     moments.ffn_sum_DL[ffns] = columns["sum"][~is_head]
     moments.ffn_sum_sq_DL[ffns] = columns["sum_sq"][~is_head]
     moments.count_D[place] = columns["count"]
-    if len(table) != moments.head_sum_DLH.size + moments.ffn_sum_DL.size:
+    units = set(zip(*(columns[name].tolist() for name in COLUMNS[:4]), strict=True))
+    if not len(table) == len(units) == moments.head_sum_DLH.size + moments.ffn_sum_DL.size:
         raise ValueError(f"{len(table)} rows do not cover every domain, layer and unit once")
     return moments

@@ -74,7 +74,7 @@ def units_removed(sparsity: float, num_units: int) -> int:
 
 def largest_sparsity(num_heads: int, min_heads: int) -> float:
     """The sparsity at which every layer is down to ``min_heads`` heads."""
-    return 1 - min_heads / num_heads
+    return max(0.0, 1 - min_heads / num_heads)
 
 
 def _ranking(
@@ -99,10 +99,12 @@ def _keep_heads(scores_LH: Floats, sparsity: float, min_heads: int) -> NDArray[n
     removed = units_removed(sparsity, scores_LH.size)
     removable = num_layers * max(0, num_heads - min_heads)
     if removed > removable:
+        # Rounded down: rounded up, it could ask for one head too many again.
+        most = math.floor(100 * largest_sparsity(num_heads, min_heads)) / 100
         raise InputError(
             f"sparsity={sparsity:g} removes {removed} of {scores_LH.size} heads, but only "
             f"{removable} can go while each layer keeps min_heads={min_heads}; "
-            f"choose a sparsity up to {largest_sparsity(num_heads, min_heads):.2f}"
+            f"choose a sparsity up to {most:.2f}"
         )
     # Within a layer the best min_heads heads are safe; protecting them equals passing over them.
     safe = np.argsort(scores_LH, axis=1, kind="stable")[:, max(0, num_heads - min_heads) :]

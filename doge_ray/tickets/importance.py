@@ -12,6 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from doge_ray.errors import InputError
+
 Floats = NDArray[np.float64]
 Normalize = Literal["heads", "all"]
 
@@ -100,5 +102,10 @@ def _normalized(heads: Floats, ffns: Floats, normalize: Normalize) -> tuple[Floa
 
 def _unit_norm(scores: Floats) -> Floats:
     norm = np.linalg.norm(scores, axis=-1, keepdims=True)
+    if not np.isfinite(norm).all():
+        raise InputError(
+            "scores are not finite: the scored model diverged, or a domain has no examples; "
+            "lower the learning rate, or mend the data"
+        )
     unit: Floats = np.divide(scores, norm, out=np.zeros_like(scores), where=norm > 0)
     return unit

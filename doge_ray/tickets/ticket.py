@@ -105,6 +105,8 @@ class Ticket:
                 UnitParameters(**{key: int(n) for key, n in record["parameters"].items()}),
                 record["provenance"],
             )
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{place}: not a ticket ({error!r}); write one with python -m doge_ray.ticket"

@@ -38,7 +38,7 @@ def make_project(folder: Path, **settings: object) -> Path:
         "train": {"max_epochs": 2, "max_length": 16, "precision": "fp32"},
         "search": {
             "num_trials": 2,
-            "learning_rate": [0.003, 0.001],
+            "learning_rate": [0.01, 0.005],
             "batch_size": [16],
             "sparsity": {"low": 0.2, "high": 0.6},
             "max_concurrent": 2,
@@ -78,7 +78,7 @@ def make_model(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def make_data(path: Path, rows: int = 60) -> None:
+def make_data(path: Path, rows: int = 120) -> None:
     """Sentences with good or bad words among words of their domain."""
     draw = random.Random(0)
     with path.open("w") as file:
