@@ -42,9 +42,7 @@ class Observer(tune.Callback):
         entry = self._entries.get(assignment.name)
         if entry is None or entry.assignment != assignment or entry.status == "failed":
             self._write(Entry(assignment))
-        job = self.pipeline.training(assignment)
-        params = assignment.asdict() | {"training": job.stage.digest}
-        self.tracker.start(assignment.name, params, {"doge_ray.method": assignment.method})
+        self._start_run(assignment)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
@@ -56,7 +54,7 @@ class Observer(tune.Callback):
             self._write(replace(entry, status="finished"))
         elif "loss" in result:
             self._entries[assignment.name] = entry
-            self._track_epoch(assignment, result)
+            self._track_epoch(assignment.name, result)
             most = self.pipeline.graph.config.train.max_epochs
             self.progress.epoch(assignment.name, result, most)
 
@@ -79,13 +77,58 @@ class Observer(tune.Callback):
         self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
         ray.get(self.claims.release.remote(trial.trial_id))
 
-    def _finish(self, entry: Entry) -> None:
-        assignment, store = entry.assignment, self.pipeline.store
+    def is_done(self, assignment: Assignment, *, needs_files: bool = False) -> bool:
+        """Whether an earlier run finished a trial, with the pipeline as it is now."""
+        entry = self._entries.get(assignment.name)
+        if entry is None or entry.assignment != assignment or entry.status != "finished":
+            return False
+        store, training = self.pipeline.store, self.pipeline.training(assignment).stage
+        evaluation = self.pipeline.evaluation(training).stage
+        if store.result(training) is None or store.result(evaluation) is None:
+            return False
+        return store.has_files(training) or not needs_files
+
+    def is_settled(self, entry: Entry) -> bool:
+        """Whether an earlier run finished or stopped a trial, with the pipeline as it is now."""
+        if entry.status == "stopped":
+            return entry.training == self.pipeline.training(entry.assignment).stage.digest
+        return self.is_done(entry.assignment)
+
+    def recall(self, assignment: Assignment) -> None:
+        """Count a trial that an earlier run settled; complete its tracking, if that was cut off."""
+        entry = self._entries[assignment.name]
+        if entry.status == "finished":
+            self._start_run(assignment)
+            self._track(entry)
+        self.progress.trials_found(1)
+
+    def _start_run(self, assignment: Assignment) -> None:
         job = self.pipeline.training(assignment)
+        params = assignment.asdict() | {"training": job.stage.digest}
+        self.tracker.start(assignment.name, params, {"doge_ray.method": assignment.method})
+
+    def _finish(self, entry: Entry) -> None:
+        job = self.pipeline.training(entry.assignment)
+        self._track(entry)
+        self.progress.trial_ended(
+            entry.assignment.name,
+            f"source dev {entry.dev_metric or 0:.1%}, "
+            f"{job.ticket.parameter_fraction:.0%} of the encoder removed",
+        )
+        discard_unneeded(list(self._entries.values()), self.pipeline)
+
+    def _track(self, entry: Entry) -> None:
+        """Everything about a finished trial, from the store: nothing depends on live reports."""
+        name = entry.assignment.name
+        if self.tracker.is_closed(name):
+            return
+        store, job = self.pipeline.store, self.pipeline.training(entry.assignment)
         trained = store.result(job.stage) or {}
         target = store.result(self.pipeline.evaluation(job.stage).stage) or {}
+        for record in trained["history"]:
+            self._track_epoch(name, record | {"epoch_dev_metric": record["dev_metric"]})
         self.tracker.end(
-            assignment.name,
+            name,
             metrics={
                 "dev_metric_best": trained["dev_metric"],
                 "best_epoch": trained["best_epoch"],
@@ -98,12 +141,6 @@ class Observer(tune.Callback):
             texts={"ticket.json": job.ticket.to_json()},
             figures={"ticket.png": mask_picture(job.ticket)},
         )
-        self.progress.trial_ended(
-            assignment.name,
-            f"source dev {trained['dev_metric']:.1%}, "
-            f"{job.ticket.parameter_fraction:.0%} of the encoder removed",
-        )
-        discard_unneeded(list(self._entries.values()), self.pipeline)
 
     def _stop(self, entry: Entry) -> None:
         assignment = entry.assignment
@@ -112,14 +149,14 @@ class Observer(tune.Callback):
         self.tracker.end(assignment.name, tags={"stopped": "by the scheduler"}, status="KILLED")
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
 
-    def _track_epoch(self, assignment: Assignment, result: dict[str, Any]) -> None:
+    def _track_epoch(self, name: str, result: dict[str, Any]) -> None:
         metrics = {
             "dev_metric": result["epoch_dev_metric"],
             "loss": result["loss"],
             "seconds": result["seconds"],
             **{f"dev.{name}": value for name, value in result["dev"].items()},
         }
-        self.tracker.epoch(assignment.name, result["epoch"], metrics)
+        self.tracker.epoch(name, result["epoch"], metrics)
 
     def _write(self, entry: Entry) -> None:
         self._entries[entry.assignment.name] = entry

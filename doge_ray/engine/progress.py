@@ -24,7 +24,7 @@ class SweepProgress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.started = time.monotonic()
-        self.total = self.done = 0
+        self.total = self.done = self.found = 0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -64,12 +64,18 @@ class SweepProgress:
             f"source dev {record['epoch_dev_metric']:.1%}  {record['seconds']:.0f} s"
         )
 
+    def trials_found(self, number: int) -> None:
+        """Trials that an earlier run finished: done, but no measure of how long the rest takes."""
+        self.done += number
+        self.found += number
+        self._bar.update(self._task, completed=self.done)
+
     def trial_ended(self, name: str, text: str) -> None:
         """A trial ended; say how, and how long the rest may take."""
         self.done += 1
         self._bar.update(self._task, completed=self.done)
         elapsed = time.monotonic() - self.started
-        left = elapsed / self.done * max(0, self.total - self.done)
+        left = elapsed / (self.done - self.found) * max(0, self.total - self.done)
         rest = (
             "" if self._bar.live.is_started else f"  [{self.done}/{self.total}, {_time(left)} left]"
         )

@@ -42,6 +42,9 @@ def run_studies(
     killed, or is asked for more trials, goes on where it was.
     """
     config = pipeline.graph.config
+    methods = [m for m in methods if not _is_over(m, config, journal, observer)]
+    if not methods:
+        return
     trials, at_once = config.search.num_trials, max_concurrent(config)
     rounds = {
         method: Rounds(_searcher(method, config, journal), trials, at_once) for method in methods
@@ -55,6 +58,15 @@ def run_studies(
         reuse_actors=True,
     )
     _fit(pipeline, observer, tune_config, {}, f"{config.name}-{'-'.join(methods)}")
+
+
+def _is_over(method: str, config: SweepConfig, journal: Journal, observer: Observer) -> bool:
+    """Whether an earlier run finished a study; Tune's start would cost more than its replay."""
+    entries = journal.entries(method, search=True)[: config.search.num_trials]
+    over = len(entries) == config.search.num_trials and all(map(observer.is_settled, entries))
+    for entry in entries if over else []:
+        observer.recall(entry.assignment)
+    return over
 
 
 def _searcher(method: str, config: SweepConfig, journal: Journal) -> OptunaSearch:
@@ -77,13 +89,20 @@ def run_assignments(
 ) -> None:
     """Run trials that are known beforehand; the flag says whose weights are needed afterwards."""
     config = pipeline.graph.config
+    done = [a for a, needed in assignments.items() if observer.is_done(a, needs_files=needed)]
+    for assignment in done:
+        observer.recall(assignment)
+    if len(done) == len(assignments):
+        return
     tune_config = TuneConfig(
         **_METRIC,
         num_samples=1,
         max_concurrent_trials=max_concurrent(config),
         reuse_actors=True,
     )
-    known = [asdict(a) | {"keep_files": needed} for a, needed in assignments.items()]
+    known = [
+        asdict(a) | {"keep_files": needed} for a, needed in assignments.items() if a not in done
+    ]
     space = {"known": tune.grid_search(known)}
     _fit(pipeline, observer, tune_config, space, f"{config.name}-replicates")
 

@@ -41,7 +41,7 @@ class Tracker:
         """Open the run of a trial or stage, or go on with it."""
         run = self.runs.get(key) or self._open(key, {_PARENT: self.parent, **tags}, name=key)
         self.runs[key] = run
-        if self.client.get_run(run).info.status != "FINISHED":
+        if not self.is_closed(key):
             self.client.update_run(run, status="RUNNING")
             self._log(run, params=_text(params))
 
@@ -51,6 +51,10 @@ class Tracker:
         logged = self.client.get_metric_history(run, next(iter(metrics)))
         if all(metric.step < epoch for metric in logged):
             self._log(run, metrics=metrics, step=epoch)
+
+    def is_closed(self, key: str) -> bool:
+        """Whether a run was logged to its end."""
+        return bool(self.client.get_run(self.runs[key]).info.status == "FINISHED")
 
     def end(
         self,
@@ -64,9 +68,9 @@ class Tracker:
         status: str = "FINISHED",
     ) -> None:
         """Close a run with its last metrics and its artifacts; a closed one is left alone."""
-        run = self.runs[key]
-        if self.client.get_run(run).info.status == "FINISHED":
+        if self.is_closed(key):
             return
+        run = self.runs[key]
         self._log(run, metrics=metrics or {}, tags=tags or {})
         for name, text in (texts or {}).items():
             self.client.log_text(run, text, name)

@@ -7,6 +7,7 @@ zero gradient, such as a key bias's, into steps.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from transformers import PreTrainedModel
 
 from doge_ray.stages.train import EpochRecord, Recipe, train
 from doge_ray.stages.world import World
-from tests.encoders.networks import VARIANTS
+from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_corpus
 from tests.stages.processes import Pair
-from tests.stages.trainings import Forgetful, Masks, network, pruned_masks, recipe, state_of
+from tests.stages.trainings import Folder, Forgetful, Masks, network, pruned_masks, recipe, state_of
 
 ALONE = World(0, 1, torch.device("cpu"))
 Weights = dict[str, np.ndarray]
@@ -82,10 +83,40 @@ def test_as_one_process_with_whole_batches(case: str, pair: Pair) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_pruned_network_trains(variant: str, pair: Pair) -> None:
-    masks, settings = pruned_masks(), recipe()
+    masks, settings = pruned_masks(), recipe(max_epochs=2)
     expected = trained(ALONE, variant, 21, settings, masks)
     for actual in pair.run(trained, variant, 21, settings, masks):
         assert_same(actual, expected)
+
+
+def cut_and_resumed(world: World, folder: Folder) -> tuple[Weights, Weights]:
+    """A whole training, and one that both processes lost after its first epoch; with dropout."""
+    data, settings = random_corpus(21), recipe(max_epochs=3)
+    whole, first, second = tiny("bert"), tiny("bert"), tiny("bert")
+    train(whole, data, settings, world, Forgetful())
+    with pytest.raises(ZeroDivisionError):
+        train(first, data, settings, world, folder, lambda record: 1 // (record["epoch"] - 1))
+    world.gather("the snapshot is written")
+    train(second, data, settings, world, folder)
+    return weights(whole), weights(second)
+
+
+def test_a_snapshot_serves_all_processes(pair: Pair, tmp_path: Path) -> None:
+    for whole, resumed in pair.run(cut_and_resumed, Folder(tmp_path / "snapshot")):
+        for name in whole:
+            np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
+
+
+def lost(world: World) -> str:
+    settings = recipe(learning_rate=1e38, warmup=0.0)
+    with pytest.raises(FloatingPointError) as error:
+        train(network(), random_corpus(24), settings, world, Forgetful())
+    return str(error.value)
+
+
+def test_a_loss_that_is_not_finite_ends_all_processes(pair: Pair) -> None:
+    here, there = pair.run(lost)
+    assert here == there
 
 
 def test_float32(pair: Pair) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.stages.evaluate import domain_accuracies, predict
@@ -130,12 +132,25 @@ def test_gradients_are_clipped() -> None:
     assert moved[1e-12] < 1e-2 * moved[1.0]
 
 
-def test_the_seed_decides_everything() -> None:
+def test_dropout_is_on_in_every_epoch() -> None:
+    losses = {}
+    for model in (network(), tiny("bert")):
+        run = Run(model, random_corpus(24), recipe(learning_rate=0.0, max_epochs=2), ALONE)
+        run.train_epoch()
+        run.train_epoch()  # after an evaluation
+        losses[model.config.hidden_dropout_prob] = [record["loss"] for record in run.history]
+    assert losses[0.0][0] == pytest.approx(losses[0.0][1])
+    assert losses[0.1][0] != pytest.approx(losses[0.0][0], rel=1e-3)
+    assert losses[0.1][1] != pytest.approx(losses[0.0][1], rel=1e-3)
+
+
+@pytest.mark.parametrize("draw", [network, tiny], ids=["order", "order and dropout"])
+def test_the_seed_decides_everything(draw: Callable[[str], PreTrainedModel]) -> None:
     data, settings = random_corpus(30), recipe(max_epochs=2)
     states = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(states))  # what ran before in this process does not matter
-        model = tiny("bert")  # with dropout
+        model = draw("bert")
         train(model, data, replace(settings, seed=seed), ALONE, Forgetful())
         states.append(state_of(model))
     assert same(states[0], states[1])
