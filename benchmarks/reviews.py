@@ -12,7 +12,7 @@ from doge_ray.config import AmazonData
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.initial import find_model
+from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.stages.world import World
 

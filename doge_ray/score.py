@@ -14,8 +14,9 @@ from pathlib import Path
 from doge_ray.command import run_command
 from doge_ray.config import load_config
 from doge_ray.config.document import reference
-from doge_ray.engine.cluster import ray_cluster
-from doge_ray.engine.scoring import model_to_score
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
+from doge_ray.engine.storage import Storage
 from doge_ray.errors import InputError
 
 
@@ -29,7 +30,15 @@ def main(arguments: Sequence[str]) -> None:
     if not out.parent.is_dir():
         raise InputError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}")
     config = load_config(options.name, [pair for pair in options.overrides if pair not in outs])
-    model = model_to_score(config)
+    Storage(config.storage).check_writable()
+    corpus = load_corpus(config.data)
+    model_folder = find_model(config.model)
+
+    # Torch and Ray take seconds to import: what is quickly checked was checked before.
+    from doge_ray.engine.cluster import ray_cluster
+    from doge_ray.engine.scoring import model_to_score
+
+    model = model_to_score(config, corpus, model_folder)
     with ray_cluster(config, options.address):
         shutil.copyfile(model.score(), out)
     domains = model.data.source_domains

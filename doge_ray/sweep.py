@@ -9,29 +9,36 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from doge_ray.command import make_console, run_command
 from doge_ray.config import SweepConfig, load_config
 from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
-from doge_ray.engine.cluster import ray_cluster
-from doge_ray.engine.plan import print_plan
-from doge_ray.engine.prepare import Prepared, prepare
-from doge_ray.engine.progress import SweepProgress
-from doge_ray.engine.sweep import Sweep
-from doge_ray.engine.tracking import tracking_uri
-from doge_ray.reporting.summary import comparison_table
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
+from doge_ray.engine.storage import Storage
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from doge_ray.engine.prepare import Prepared
 
 
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line and run the sweep."""
     options = _parser().parse_args(arguments)
     config = load_config(options.name, options.overrides)
+    Storage(config.storage).check_writable()
+    corpus = load_corpus(config.data)
+    model_folder = find_model(config.model)
+
+    # Torch, Ray and MLflow take seconds to import: what is quickly checked was checked before.
+    from doge_ray.engine.plan import print_plan
+    from doge_ray.engine.prepare import prepare
+
+    prepared = prepare(config, corpus, model_folder)
     console = make_console()
-    tracking_uri(config.storage)
-    prepared = prepare(config)
     console.print(audit_table(prepared.data.audit))
     if options.dry_run:
         print_plan(prepared, console)
@@ -41,6 +48,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def run(prepared: Prepared, console: Console, address: str | None = None) -> None:
     """Every step of a sweep; Ctrl-C leaves the tables of what there is."""
+    from doge_ray.engine.cluster import ray_cluster
+    from doge_ray.engine.progress import SweepProgress
+    from doge_ray.engine.sweep import Sweep
+    from doge_ray.reporting.summary import comparison_table
+
     config, progress = prepared.config, SweepProgress(console)
     tickets = [method for method in config.methods if method != "dense"]
     with ray_cluster(config, address), progress.live(_num_trials(config)):

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from torch import nn
-
 from doge_ray.encoders.masks import require_dense
 from doge_ray.errors import InputError
 from doge_ray.tickets.ticket import UnitParameters
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
@@ -107,14 +106,21 @@ def family_of(config: PreTrainedConfig) -> Family:
     Raises:
         InputError: the architecture is not among ``FAMILIES``.
     """
-    try:
-        return FAMILIES[config.model_type]
-    except KeyError:
-        supported = ", ".join(sorted(FAMILIES))
+    check_supported(config.model_type)
+    return FAMILIES[config.model_type]
+
+
+def check_supported(model_type: str | None) -> None:
+    """Refuse an architecture that is not among ``FAMILIES``.
+
+    Raises:
+        InputError: names it and those that are.
+    """
+    if model_type not in FAMILIES:
         raise InputError(
-            f"model_type={config.model_type!r} in the model's config.json is not supported; "
-            f"use a model of one of: {supported}"
-        ) from None
+            f"model_type={model_type!r} in the model's config.json is not supported; "
+            f"use a model of one of: {', '.join(sorted(FAMILIES))}"
+        )
 
 
 def encoder_layers(model: PreTrainedModel) -> list[nn.Module]:

@@ -26,7 +26,8 @@ from transformers.initialization import no_init_weights
 
 from doge_ray.encoders import masks
 from doge_ray.encoders.families import encoder_layers, family_of, head_width
-from doge_ray.encoders.stock import load_stock, read_config, require_weights
+from doge_ray.encoders.locate import require_weights
+from doge_ray.encoders.stock import load_stock, read_config
 from doge_ray.encoders.surgery import context_features, prune
 from doge_ray.errors import InputError
 

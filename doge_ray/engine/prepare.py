@@ -12,16 +12,18 @@ from transformers import PreTrainedTokenizerBase
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import validate
 from doge_ray.config.schema import bounds
-from doge_ray.domains.corpus import Corpus, load_corpus
+from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
-from doge_ray.encoders.initial import find_model, fingerprint, initial_model
+from doge_ray.encoders.initial import initial_model
+from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import StageStore
+from doge_ray.engine.tracking import tracking_uri
 from doge_ray.errors import InputError
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import UnitParameters, dense_ticket
@@ -66,16 +68,14 @@ class Prepared:
         return load_tokenizer(self.model_folder)
 
 
-def prepare(config: SweepConfig) -> Prepared:
+def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared:
     """Check all that can be checked without training, and encode the data.
 
     Raises:
         InputError: storage, model, data and settings do not work together.
     """
     results, store = Storage(config.storage), StageStore(f"{config.storage.rstrip('/')}/store")
-    results.check_writable()
-    model_folder = find_model(config.model)
-    corpus = load_corpus(config.data)
+    tracking_uri(config.storage)
     # Only its shape is read, so neither the seed nor the classes matter.
     model = initial_model(model_folder, corpus.label_names, seed=0)
     facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from doge_ray.config import SweepConfig
-from doge_ray.domains.corpus import load_corpus
+from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import load_model, save_model
-from doge_ray.encoders.initial import find_model, fingerprint
+from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.pipeline import Pipeline
@@ -50,16 +50,13 @@ class ModelToScore:
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
 
 
-def model_to_score(config: SweepConfig) -> ModelToScore:
+def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelToScore:
     """Check that ``config.model`` can be scored on the sweep's domains, and encode them.
 
     Raises:
         InputError: the model is pruned, has no tokenizer or other classes than the data.
     """
     store = StageStore(f"{config.storage.rstrip('/')}/store")
-    store.check_writable()
-    folder = find_model(config.model)
-    corpus = load_corpus(config.data)
     model = load_model(folder)
     require_dense(model.config)
     if model.config.num_labels != len(corpus.label_names):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.encoders.initial import find_model
+from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
 
 

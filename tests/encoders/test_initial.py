@@ -12,7 +12,8 @@ from transformers import AlbertConfig, GPT2Config, PreTrainedModel
 
 from doge_ray.encoders.families import family_of
 from doge_ray.encoders.folders import save_model
-from doge_ray.encoders.initial import find_model, fingerprint, initial_model
+from doge_ray.encoders.initial import initial_model
+from doge_ray.encoders.locate import find_model, fingerprint
 from doge_ray.encoders.surgery import prune
 from doge_ray.errors import InputError
 from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, VARIANTS, inputs, logits_of, tiny

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from doge_ray.config import load_config
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.space import grid
@@ -17,38 +19,60 @@ from tests.engine.project import make_project, run
 pytestmark = pytest.mark.ray
 
 
-def test_coinciding_masks_are_one_training_and_a_failed_trial_ends_nothing(tmp_path: Path) -> None:
-    """4 λ x 6 sparsities; the storage refuses the writes of one dense trial of two."""
+def test_coinciding_masks_are_one_training(tmp_path: Path) -> None:
     search = {
         "sampler": "grid",
         "num_trials": 24,
-        "max_failures": 0,
-        "learning_rate": [0.01, 0.005],
+        "learning_rate": [0.01],
         "sparsity": [0.2, 0.25, 0.3, 0.35, 0.5, 0.6],
         "variance_weight": [0, 10, 50, 100],
     }
     path = make_project(tmp_path, methods=["dense", "doge"], search=search, train={"max_epochs": 1})
-    broken = _block_first_dense_trial(path, tmp_path)
     result = run("sweep", str(path))
     assert result.returncode == 0, result.stderr
-    rows = pq.read_table(tmp_path / "runs/tiny/trials.parquet").to_pylist()
-
-    failed = [row for row in rows if row["status"] == "failed"]
-    assert {row["learning_rate"] for row in failed} == {broken.learning_rate}
-    assert all("exists" in row["error"] for row in failed)
-    assert [row for row in rows if row["method"] == "dense" and row["selected_source_dev"]]
-
-    doge = [row for row in rows if row["method"] == "doge" and row["replicate"] == 0]
-    assert len(doge) == 24
-    distinct = {(row["ticket"], row["learning_rate"]) for row in doge}
+    doge = [row for row in table(tmp_path) if row["method"] == "doge" and row["replicate"] == 0]
+    assert len({(row["sparsity"], row["variance_weight"]) for row in doge}) == 24
+    distinct = {row["ticket"] for row in doge}
     assert sum(row["trained"] for row in doge) == len(distinct) < 24
     assert f"| doge | 24 ({len(distinct)}) |" in (tmp_path / "runs/tiny/summary.md").read_text()
+
+
+def test_two_ray_train_workers_give_the_same_result_and_a_failed_trial_ends_nothing(
+    tmp_path: Path,
+) -> None:
+    """Two dense trials: on one worker the storage refuses the writes of the first."""
+    settings = {
+        "methods": ["dense"],
+        "train": {"max_epochs": 1, "dropout": 0.0},
+        "search": {"sampler": "grid", "num_trials": 2, "max_failures": 0},
+    }
+    alone = make_project(tmp_path / "alone", **settings, seed=1)
+    broken = _block_first_dense_trial(alone, tmp_path / "alone")
+    workers = {"trial_workers": 2, "stage_workers": 2}
+    shared = make_project(tmp_path / "shared", **settings, seed=1, resources=workers)
+    for path in (alone, shared):
+        result = run("sweep", str(path))
+        assert result.returncode == 0, result.stderr
+
+    failed = next(row for row in table(tmp_path / "alone") if row["status"] == "failed")
+    assert failed["learning_rate"] == broken.learning_rate
+    assert "Directory" in failed["error"]
+    same = {(row["trial"], row["replicate"]): row for row in table(tmp_path / "shared")}
+    for row in table(tmp_path / "alone"):
+        if row["status"] == "finished" and row["replicate"] == 0:
+            other = same[row["trial"], 0]
+            for metric in ("dev_metric", "target_metric"):
+                assert other[metric] == pytest.approx(row[metric], abs=1e-6)
+
+
+def table(folder: Path) -> list[dict[str, object]]:
+    return pq.read_table(folder / "runs/tiny/trials.parquet").to_pylist()
 
 
 def _block_first_dense_trial(path: Path, folder: Path) -> Assignment:
     """Put a file where the first dense trial's stage would have its folder."""
     config = load_config(str(path))
-    prepared = prepare(config)
+    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     point = grid("dense", config.search, config.seed)[0]
     assignment = Assignment("dense", 0, 0, derive_seed(config.seed, "search"), **point)
     stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from doge_ray.encoders.initial import find_model
+from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
 from tests.stages.processes import Pair
 
