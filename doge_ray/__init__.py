@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from doge_ray.encoders.folders import load_model, save_dense
+    from doge_ray.encoders.masks import recorded_masks
 
-__all__ = ["load_model", "save_dense"]
+__all__ = ["load_model", "recorded_masks", "save_dense"]
 
 
 def __getattr__(name: str) -> Any:
     """Load torch only when a model is asked for: the mathematics needs none of it."""
     if name in __all__:
-        from doge_ray.encoders import folders
+        from doge_ray.encoders import folders, masks
 
-        return getattr(folders, name)
+        return getattr(masks if name == "recorded_masks" else folders, name)
     raise AttributeError(f"module 'doge_ray' has no attribute {name!r}")

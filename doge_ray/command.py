@@ -7,19 +7,22 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, SweepError
 
 
 def run_command(main: Callable[[Sequence[str]], None]) -> None:
     """Run ``main`` on the command line's arguments and end the process.
 
-    Exit codes: 0 done, 2 bad input, 130 interrupted.
+    Exit codes: 0 done, 1 a sweep that cannot go on, 2 bad input, 130 interrupted.
     """
     try:
         main(sys.argv[1:])
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except SweepError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; nothing finished is lost, the same command goes on", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""The one exception a user may see without a traceback."""
+"""What a user sees without a traceback."""
 
 
 class InputError(Exception):
@@ -6,4 +6,11 @@ class InputError(Exception):
 
     The message names the value, the place it came from and the remedy; the commands print it
     alone and end with exit code 2.
+    """
+
+
+class SweepError(Exception):
+    """A sweep that cannot go on; the same command tries again from where it stands.
+
+    The commands print the message alone and end with exit code 1.
     """

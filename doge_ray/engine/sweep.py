@@ -18,12 +18,9 @@ from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
 from doge_ray.engine.study import run_assignments, run_studies
 from doge_ray.engine.tracking import Tracker
+from doge_ray.errors import SweepError
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.seeds import derive_seed
-
-
-class SweepError(RuntimeError):
-    """A sweep that cannot go on; the same command tries again from where it stands."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from doge_ray.errors import InputError
 
 _KEY = "doge_ray.key"
 _PARENT = "mlflow.parentRunId"
+_ODD = re.compile(r"[^\w\-. /:]")  # characters that MLflow allows in no name of a metric
 
 
 class Tracker:
@@ -45,7 +47,7 @@ class Tracker:
             self.client.update_run(run, status="RUNNING")
             self._log(run, params=_text(params))
 
-    def epoch(self, key: str, epoch: int, metrics: Mapping[str, float]) -> None:
+    def epoch(self, key: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Log an epoch's metrics; an epoch that is logged already is left alone."""
         run = self.runs[key]
         logged = self.client.get_metric_history(run, next(iter(metrics)))
@@ -60,7 +62,7 @@ class Tracker:
         self,
         key: str,
         *,
-        metrics: Mapping[str, float] | None = None,
+        metrics: Mapping[str, float | None] | None = None,
         texts: Mapping[str, str] | None = None,
         figures: Mapping[str, Any] | None = None,
         files: tuple[Path, ...] = (),
@@ -121,14 +123,18 @@ class Tracker:
         run: str,
         *,
         params: Mapping[str, str] | None = None,
-        metrics: Mapping[str, float] | None = None,
+        metrics: Mapping[str, float | None] | None = None,
         tags: Mapping[str, str] | None = None,
         step: int = 0,
     ) -> None:
         now = int(time.time() * 1000)
         self.client.log_batch(
             run,
-            [Metric(name, float(value), now, step) for name, value in (metrics or {}).items()],
+            [
+                Metric(_ODD.sub("_", name), float(value), now, step)
+                for name, value in (metrics or {}).items()
+                if value is not None
+            ],
             [Param(name, value) for name, value in (params or {}).items()],
             [RunTag(name, value) for name, value in (tags or {}).items()],
         )

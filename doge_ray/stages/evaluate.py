@@ -39,11 +39,15 @@ def domain_accuracies(
     domains_N: NDArray[np.integer],
     domains: Sequence[str],
 ) -> dict[str, float]:
-    """Share of right predictions in each domain, in [0, 1]."""
+    """Share of right predictions in each domain that has examples, in [0, 1]."""
     right_N = predictions_N == labels_N
-    return {name: float(right_N[domains_N == d].mean()) for d, name in enumerate(domains)}
+    return {
+        name: float(right_N[domains_N == d].mean())
+        for d, name in enumerate(domains)
+        if (domains_N == d).any()
+    }
 
 
-def mean_over_domains(accuracies: Mapping[str, float]) -> float:
-    """Each domain counts the same, whatever its size (paper, section 4.3)."""
-    return float(np.mean(list(accuracies.values())))
+def mean_over_domains(accuracies: Mapping[str, float]) -> float | None:
+    """Each domain counts the same, whatever its size (paper, section 4.3); None without any."""
+    return float(np.mean(list(accuracies.values()))) if accuracies else None

@@ -82,7 +82,8 @@ def train(
         FloatingPointError: the loss is not finite.
     """
     run = Run(model, data, recipe, world)
-    run.restore(snapshots.latest())
+    # All processes must start from the same epoch, also if a snapshot appears just now.
+    run.restore(world.broadcast(snapshots.latest()))
     while not run.finished:
         run.train_epoch()
         if not run.finished and world.rank == 0:
@@ -210,10 +211,7 @@ class Run:
 
 def _optimizer(model: PreTrainedModel, recipe: Recipe) -> torch.optim.AdamW:
     """AdamW; biases and norms, the one-dimensional parameters, do not decay."""
-    for parameter in model.parameters():
-        # What surgery left empty has nothing to learn, and DDP would wait for its gradient.
-        parameter.requires_grad_(parameter.numel() > 0)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = list(model.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
