@@ -44,7 +44,7 @@ def test_two_ray_train_workers_give_the_same_result_and_a_failed_trial_ends_noth
     settings = {
         "methods": ["dense"],
         "train": {"max_epochs": 1, "dropout": 0.0},
-        "search": {"sampler": "grid", "num_trials": 2, "max_failures": 0},
+        "search": {"sampler": "grid", "sparsity": [0.3], "num_trials": 2, "max_failures": 0},
     }
     alone = make_project(tmp_path / "alone", **settings, seed=1)
     broken = _block_first_dense_trial(alone, tmp_path / "alone")
