@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -71,7 +72,7 @@ class Observer(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial failed, and its retries too."""
         assignment = assignment_of(trial.config)
-        error = _last_line(trial.get_error() if trial.error_file else None)
+        error = _cause(trial.error_file)
         self._write(replace(self._entries[assignment.name], status="failed", error=error))
         self.tracker.end(assignment.name, tags={"error": error}, status="FAILED")
         self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
@@ -163,7 +164,7 @@ class Observer(tune.Callback):
         self.journal.write(entry)
 
 
-def _last_line(error: BaseException | None) -> str:
-    """The cause in one line; the whole traceback is in Ray's logs."""
-    lines = str(error).strip().splitlines() if error is not None else []
+def _cause(error_file: str | None) -> str:
+    """The last line of what Tune wrote down; the whole traceback is in Ray's logs."""
+    lines = Path(error_file).read_text().strip().splitlines() if error_file else []
     return lines[-1] if lines else "the trial's process died"

@@ -40,41 +40,36 @@ def test_coinciding_masks_are_one_training(tmp_path: Path) -> None:
 def test_two_ray_train_workers_give_the_same_result_and_a_failed_trial_ends_nothing(
     tmp_path: Path,
 ) -> None:
-    """Two dense trials: on one worker the storage refuses the writes of the first."""
-    settings = {
-        "methods": ["dense"],
-        "train": {"max_epochs": 1, "dropout": 0.0},
-        "search": {"sampler": "grid", "sparsity": [0.3], "num_trials": 2, "max_failures": 0},
-    }
-    alone = make_project(tmp_path / "alone", **settings, seed=1)
-    broken = _block_first_dense_trial(alone, tmp_path / "alone")
+    """Two dense trials on one worker, where the storage refuses the second; the first on two."""
+    search = {"sampler": "grid", "sparsity": [0.3], "num_trials": 2, "max_failures": 0}
+    settings = {"methods": ["dense"], "train": {"max_epochs": 1, "dropout": 0.0}, "search": search}
+    alone = make_project(tmp_path / "alone", **settings)
+    broken = _block_second_dense_trial(alone, tmp_path / "alone")
     workers = {"trial_workers": 2, "stage_workers": 2}
-    shared = make_project(tmp_path / "shared", **settings, seed=1, resources=workers)
-    for path in (alone, shared):
-        result = run("sweep", str(path))
+    shared = make_project(tmp_path / "shared", **settings, resources=workers)
+    for path, number in ((alone, 2), (shared, 1)):
+        result = run("sweep", str(path), f"search.num_trials={number}")
         assert result.returncode == 0, result.stderr
 
-    failed = next(row for row in table(tmp_path / "alone") if row["status"] == "failed")
-    assert failed["learning_rate"] == broken.learning_rate
-    assert "Directory" in failed["error"]
-    same = {(row["trial"], row["replicate"]): row for row in table(tmp_path / "shared")}
-    for row in table(tmp_path / "alone"):
-        if row["status"] == "finished" and row["replicate"] == 0:
-            other = same[row["trial"], 0]
-            for metric in ("dev_metric", "target_metric"):
-                assert other[metric] == pytest.approx(row[metric], abs=1e-6)
+    failed = [row for row in table(tmp_path / "alone") if row["status"] == "failed"]
+    assert [(row["trial"], row["learning_rate"]) for row in failed] == [(1, broken.learning_rate)]
+    assert "Not a directory" in failed[0]["error"]
+    finished = [row for row in table(tmp_path / "alone") if row["status"] == "finished"]
+    for row, other in zip(finished, table(tmp_path / "shared"), strict=True):
+        for metric in ("dev_metric", "target_metric"):
+            assert other[metric] == pytest.approx(row[metric], abs=1e-6)
 
 
 def table(folder: Path) -> list[dict[str, object]]:
     return pq.read_table(folder / "runs/tiny/trials.parquet").to_pylist()
 
 
-def _block_first_dense_trial(path: Path, folder: Path) -> Assignment:
-    """Put a file where the first dense trial's stage would have its folder."""
+def _block_second_dense_trial(path: Path, folder: Path) -> Assignment:
+    """Put a file where the second dense trial's stage would have its folder."""
     config = load_config(str(path))
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
-    point = grid("dense", config.search, config.seed)[0]
-    assignment = Assignment("dense", 0, 0, derive_seed(config.seed, "search"), **point)
+    point = grid("dense", config.search, config.seed)[1]
+    assignment = Assignment("dense", 1, 0, derive_seed(config.seed, "search"), **point)
     stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage
     blocked = folder / "runs/store" / stage.path
     blocked.parent.mkdir(parents=True, exist_ok=True)
