@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
+from doge_ray.config.load import nearest
 from doge_ray.domains.labelled import Corpus, LabelledText
 from doge_ray.errors import InputError
 
@@ -12,9 +12,8 @@ from doge_ray.errors import InputError
 def suggestion(name: str, known: Iterable[str]) -> str:
     """The names there are, the nearest one first: ``did you mean 'books'? There are: ...``."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    nearest = f"did you mean {close[0]!r}? " if close else ""
-    return f"{nearest}There are: {', '.join(names) or 'none'}"
+    hint = nearest(name, names).removeprefix("; ")
+    return f"{hint + ' ' if hint else ''}There are: {', '.join(names) or 'none'}"
 
 
 def check_domains(

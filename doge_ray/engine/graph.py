@@ -9,12 +9,13 @@ Fine-tuning is the training of the dense ticket; rewinding is that of any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.seeds import derive_seed
+from doge_ray.stages.train import Recipe
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 # Raised when a change to the code changes what a stage computes.
@@ -60,23 +61,32 @@ class Graph:
             seed=derive_seed(seed, "head"),
         )
 
-    def training(self, ticket: Ticket, learning_rate: float, batch_size: int, seed: int) -> Stage:
-        """θ0 pruned by a ticket and trained; identical masks are one stage."""
+    def recipe(self, learning_rate: float, batch_size: int, seed: int) -> Recipe:
+        """How a trial with this choice is trained."""
         train = self.config.train
-        return _stage(
-            "training",
-            initial=self.initial(seed).digest,
-            data=self.encoding.digest,
-            mask=ticket.digest,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            seed=seed,
+        return Recipe(
+            learning_rate,
+            batch_size,
+            seed,
             max_epochs=train.max_epochs,
             patience=train.patience,
             weight_decay=train.weight_decay,
             warmup=train.warmup,
             clip=train.clip,
             precision=train.precision,
+            micro_batch_size=train.micro_batch_size,
+        )
+
+    def training(self, ticket: Ticket, learning_rate: float, batch_size: int, seed: int) -> Stage:
+        """θ0 pruned by a ticket and trained; identical masks are one stage."""
+        recipe = asdict(self.recipe(learning_rate, batch_size, seed))
+        del recipe["micro_batch_size"]  # how a batch is cut up does not change its gradient
+        return _stage(
+            "training",
+            initial=self.initial(seed).digest,
+            data=self.encoding.digest,
+            mask=ticket.digest,
+            **recipe,
         )
 
     def scoring(self, training: Stage) -> Stage:

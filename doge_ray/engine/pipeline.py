@@ -11,7 +11,6 @@ from doge_ray.engine.jobs import EvaluationJob, ScoringJob, TrainingJob
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import read_scores
-from doge_ray.stages.train import Recipe
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.ticket import Ticket, dense_ticket
 
@@ -72,7 +71,6 @@ class Pipeline:
     def training(self, assignment: Assignment) -> TrainingJob:
         """Rewind to θ0, prune, train (with the dense ticket: fine-tune)."""
         ticket = self.ticket(assignment)
-        train = self.graph.config.train
         choice = assignment.learning_rate, assignment.batch_size, assignment.seed
         return TrainingJob(
             self.store,
@@ -80,16 +78,7 @@ class Pipeline:
             self.graph.initial(assignment.seed),
             self.graph.encoding,
             ticket,
-            Recipe(
-                *choice,
-                max_epochs=train.max_epochs,
-                patience=train.patience,
-                weight_decay=train.weight_decay,
-                warmup=train.warmup,
-                clip=train.clip,
-                precision=train.precision,
-                micro_batch_size=train.micro_batch_size,
-            ),
+            self.graph.recipe(*choice),
         )
 
     def evaluation(self, training: Stage) -> EvaluationJob:

@@ -15,7 +15,6 @@ from rich.table import Table
 from doge_ray.config import Range, SweepConfig
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.space import dimensions
 from doge_ray.stages.train import Run, steps_per_epoch
@@ -54,8 +53,7 @@ def measure(prepared: Prepared) -> Costs:
     world = World.current()
     costs = {}
     for size in config.search.batch_size:
-        assignment = Assignment("dense", 0, 0, 0, 1e-6, size)
-        recipe = Pipeline(prepared.graph, prepared.store).training(assignment).recipe
+        recipe = prepared.graph.recipe(learning_rate=1e-6, batch_size=size, seed=0)
         model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
         run = Run(model.to(world.device), prepared.data, recipe, world)
         batches = training_batches(prepared.data.train.lengths_N, size, seed=0, epoch=1)
