@@ -39,7 +39,11 @@ EXPECTED = {
 
 
 def data(root: Path | None, **settings: object) -> QuickstartData:
-    return QuickstartData(task="quickstart", root=root and str(root), **settings)
+    division = {
+        "source_domains": ("tweets", "movies", "products"),
+        "target_domains": ("editorials",),
+    }
+    return QuickstartData(task="quickstart", root=root and str(root), **division | settings)
 
 
 def test_the_published_corpus(fetched):
