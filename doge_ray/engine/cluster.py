@@ -34,7 +34,7 @@ def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[Non
         )
     except ConnectionError as error:
         raise InputError(
-            f"no Ray cluster answers at {address!r} ({error}); start one with ray up cluster.yaml, "
+            f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head, "
             "or unset RAY_ADDRESS to use this machine"
         ) from None
     try:

@@ -65,7 +65,6 @@ class TrainingJob:
         # A group of workers that was restarted may have got past this job.
         if world.broadcast(self.store.has_files(self.stage)):
             return
-        started = time.monotonic()
         model = load_model(self.store.files(self.initial))
         prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
         model.to(world.device)
@@ -82,7 +81,7 @@ class TrainingJob:
 
         history = train(model, data, self.recipe, world, snapshots, report_epoch)
         if world.rank == 0:
-            result = _summary(history) | {"seconds": time.monotonic() - started}
+            result = _summary(history)
             masks = self.ticket.head_mask, self.ticket.ffn_mask
             self.store.put(self.stage, result, lambda folder: save_model(model, folder, *masks))
 
@@ -201,6 +200,7 @@ def _summary(history: list[EpochRecord]) -> dict[str, Any]:
         "dev": best["dev"],
         "best_epoch": best["epoch"],
         "epochs": len(history),
+        "seconds": sum(record["seconds"] for record in history),  # those before a crash too
         "history": history,
     }
 

@@ -97,8 +97,10 @@ class Sweep:
 
     def interrupt(self) -> None:
         """Leave tables of what there is."""
-        publish_tables(self.pipeline, self.journal, self.prepared.results)
-        self.tracker.close("KILLED")
+        try:
+            publish_tables(self.pipeline, self.journal, self.prepared.results)
+        finally:
+            self.tracker.close("KILLED")
 
     def _observer(self) -> Observer:
         return Observer(self.pipeline, self.journal, self.tracker, self.progress)

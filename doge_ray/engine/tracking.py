@@ -51,7 +51,7 @@ class Tracker:
         """Log an epoch's metrics; an epoch that is logged already is left alone."""
         run = self.runs[key]
         logged = self.client.get_metric_history(run, next(iter(metrics)))
-        if all(metric.step < epoch for metric in logged):
+        if epoch not in {metric.step for metric in logged}:
             self._log(run, metrics=metrics, step=epoch)
 
     def is_closed(self, key: str) -> bool:

@@ -69,5 +69,7 @@ def worker_resources(resources: ResourceConfig) -> dict[str, float]:
 
 def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
+    world = World.current(ray.train.torch.get_device())
     for job in config["jobs"]:
-        job.run(World.current(ray.train.torch.get_device()), ray.train.report)
+        job.run(world, ray.train.report)
+        world.broadcast(None)  # rank 0 has published before anyone goes on
