@@ -90,17 +90,13 @@ def _first_trains(rows: Sequence[TrialRow], entries: Sequence[Entry]) -> list[Tr
 
 def _mark_oracle(rows: Sequence[TrialRow]) -> list[TrialRow]:
     """Mark what the paper would choose: per method, the search's trial with the best target."""
-    best: dict[str, float] = {}
+    best: dict[str, TrialRow] = {}
     for row in rows:
         if row.replicate == 0 and row.target_metric is not None:
-            best[row.method] = max(best.get(row.method, 0.0), row.target_metric)
-    marked = []
-    for row in rows:
-        oracle = row.replicate == 0 and row.target_metric == best.get(row.method, -1.0)
-        if oracle:
-            best[row.method] = -1.0  # of equals, the first
-        marked.append(replace(row, selected_oracle=oracle))
-    return marked
+            leader = best.setdefault(row.method, row)
+            if row.target_metric > (leader.target_metric or 0.0):
+                best[row.method] = row
+    return [replace(row, selected_oracle=row is best.get(row.method)) for row in rows]
 
 
 def _predictions(entry: Entry, pipeline: Pipeline) -> Predictions:
