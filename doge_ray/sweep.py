@@ -55,7 +55,11 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
 
     config, progress = prepared.config, SweepProgress(console)
     tickets = [method for method in config.methods if method != "dense"]
-    with ray_cluster(config, address), progress.live(_num_trials(config)):
+    with (
+        prepared.store.locked(),
+        ray_cluster(config, address),
+        progress.live(_num_trials(config)),
+    ):
         sweep = Sweep.start(prepared, progress)
         try:
             sweep.search(["dense"])

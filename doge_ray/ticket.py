@@ -11,7 +11,7 @@ from typing import Literal
 from doge_ray.command import run_command
 from doge_ray.config.document import reference
 from doge_ray.config.load import check, parse_pair
-from doge_ray.config.schema import Section, setting
+from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket

@@ -1,18 +1,9 @@
 """What a sweep is (``schema``), how a file and overrides become one (``load``), its help text."""
 
+from doge_ray.config.data import AmazonData, DataConfig, FilesData, QuickstartData
 from doge_ray.config.load import load_config
-from doge_ray.config.schema import (
-    AmazonData,
-    DataConfig,
-    FilesData,
-    QuickstartData,
-    Range,
-    ResourceConfig,
-    ScoringConfig,
-    SearchConfig,
-    SweepConfig,
-    TrainConfig,
-)
+from doge_ray.config.schema import ResourceConfig, ScoringConfig, SweepConfig, TrainConfig
+from doge_ray.config.search import Range, SearchConfig
 
 __all__ = [
     "AmazonData",

@@ -9,7 +9,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doge_ray.config.schema import DATA_SECTIONS, Range, Section, SweepConfig
+from doge_ray.config.data import DATA_SECTIONS
+from doge_ray.config.schema import SweepConfig
+from doge_ray.config.search import Range
+from doge_ray.config.section import Section
 
 
 def reference(section: type[Section] = SweepConfig) -> str:

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from doge_ray.config.schema import DATA_SECTIONS, Section, SweepConfig
+from doge_ray.config.data import DATA_SECTIONS
+from doge_ray.config.schema import SweepConfig
+from doge_ray.config.section import Section
 from doge_ray.errors import InputError
 
 S = TypeVar("S", bound=Section)

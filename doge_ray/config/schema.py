@@ -1,101 +1,21 @@
 """What a sweep is: every setting with its meaning, unit, default and the paper's value.
 
-A sweep is described by one YAML file in ``sweeps/`` and dotted overrides. The models below are the
-only place where a setting is defined; ``--help``, the checks and the stage identities read them.
+A sweep is described by one YAML file in ``sweeps/`` and dotted overrides. The models here, in
+``data`` and in ``search`` are the only place where a setting is defined; ``--help``, the checks
+and the stage identities read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    model_validator,
-)
+from pydantic import model_validator
+
+from doge_ray.config.data import DataConfig
+from doge_ray.config.search import SearchConfig
+from doge_ray.config.section import Section, setting
 
 Method = Literal["dense", "random", "winning", "doge", "losing"]
-
-
-def setting(default: Any, meaning: str, *, unit: str = "", paper: Any = None, **limits: Any) -> Any:
-    """A documented field: what it means, in which unit, and what the paper used."""
-    extra = {"unit": unit, "paper": paper}
-    return Field(default, description=meaning, json_schema_extra=extra, **limits)
-
-
-class Section(BaseModel):
-    """A group of settings: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class AmazonData(Section):
-    """The paper's AMAZON reviews: three-way sentiment over seven product categories."""
-
-    task: Literal["amazon"] = setting(..., "which data set")
-    split: Literal["A", "B", "C"] = setting(
-        "A", "the paper's division into source and target categories", paper="A, B, C"
-    )
-    root: str | None = setting(
-        None, "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache"
-    )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
-
-
-class QuickstartData(Section):
-    """Short sentences of four domains with human valence ratings, cut into three classes."""
-
-    task: Literal["quickstart"] = setting(..., "which data set")
-    source_domains: tuple[str, ...] = setting(
-        ("tweets", "movies", "editorials"), "domains to train on", min_length=1
-    )
-    target_domains: tuple[str, ...] = setting(
-        ("products",), "domains never seen in training", min_length=1
-    )
-    root: str | None = setting(
-        None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
-    )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
-
-
-class FilesData(Section):
-    """Your own labelled text with a domain column, or one folder per domain."""
-
-    task: Literal["files"] = setting(..., "which data set")
-    path: str = setting(
-        ...,
-        "a .jsonl, .csv or .parquet file with a domain column, a folder of them named "
-        "{train,dev,test}.*, or a folder per domain holding {train,dev,test}.*",
-    )
-    text: str = setting("text", "column with the text")
-    text_pair: str | None = setting(None, "column with the second text, for pairs")
-    label: str = setting("label", "column with the label, a string or an integer")
-    domain: str = setting("domain", "column with the domain; not read with a folder per domain")
-    source_domains: tuple[str, ...] = setting(..., "domains to train on", min_length=1)
-    target_domains: tuple[str, ...] = setting(..., "domains never seen in training", min_length=1)
-    dev_fraction: float = setting(
-        0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
-    )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
-
-
-DATA_SECTIONS: dict[str, type[Section]] = {
-    "amazon": AmazonData,
-    "quickstart": QuickstartData,
-    "files": FilesData,
-}
-DataConfig = Annotated[AmazonData | QuickstartData | FilesData, Field(discriminator="task")]
 
 
 class TrainConfig(Section):
@@ -121,7 +41,9 @@ class TrainConfig(Section):
         ge=1,
     )
     precision: Literal["auto", "bf16", "fp32"] = setting(
-        "auto", "bf16 autocast or float32; auto: bf16 where the device computes in it"
+        "auto",
+        "bf16 autocast or float32; auto: bf16 where the device computes in it, so name one where "
+        "unlike devices share a storage",
     )
 
 
@@ -138,92 +60,6 @@ class ScoringConfig(Section):
     )
     min_heads: int = setting(1, "heads that stay in every layer", unit="heads", ge=0)
     batch_size: int = setting(64, "examples per backward pass and worker", ge=1)
-
-
-class Range(Section):
-    """A continuous interval to search."""
-
-    low: float = setting(..., "smallest value")
-    high: float = setting(..., "largest value")
-    log: bool = setting(False, "draw uniformly in the logarithm")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Range:
-        if not self.low < self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        if self.log and self.low <= 0:
-            raise ValueError(f"low ({self.low}) must be positive for a logarithmic range")
-        return self
-
-    def bounds(self) -> tuple[float, ...]:
-        """The smallest and the largest value."""
-        return (self.low, self.high)
-
-
-def _listed(value: Any) -> Any:
-    """A single value is a list of one."""
-    return (value,) if isinstance(value, int | float | str) else value
-
-
-FloatSpace = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
-    BeforeValidator(_listed),
-]
-IntChoices = Annotated[tuple[int, ...], BeforeValidator(_listed)]
-
-
-def bounds(space: FloatSpace) -> tuple[float, ...]:
-    """Every value of a list, or the two ends of a range."""
-    return space.bounds() if isinstance(space, Range) else space
-
-
-class SearchConfig(Section):
-    """One study per method: the same number of trials, drawn by Optuna, run by Ray Tune."""
-
-    num_trials: int = setting(12, "trials of every method", paper="24 or more, unequal", ge=1)
-    sampler: Literal["tpe", "random", "grid"] = setting("tpe", "Optuna's sampler")
-    scheduler: Literal["none", "asha", "median"] = setting(
-        "none", "Tune's rule that stops hopeless trials; runs differ with timing when it is on"
-    )
-    grace_epochs: int = setting(
-        2, "epochs every trial gets before the scheduler may stop it", unit="epochs", ge=1
-    )
-    max_concurrent: int | None = setting(
-        None, "trials at a time; unset: as many as the devices allow", ge=1
-    )
-    max_failures: int = setting(1, "times a failed trial is tried again", ge=0)
-    learning_rate: FloatSpace = setting(
-        (1e-5, 2e-5, 3e-5, 5e-5), "AdamW's peak rate", paper="1e-5, 2e-5, 3e-5, 5e-5"
-    )
-    batch_size: IntChoices = setting((16, 32), "examples per step over all workers", paper="16, 32")
-    sparsity: FloatSpace = setting(
-        Range(low=0.05, high=0.6), "fraction of heads and of FFN blocks removed", paper="25 levels"
-    )
-    variance_weight: FloatSpace = setting(
-        (0.0, 10.0, 50.0, 100.0), "λ of the domain-general score", paper="0, 10, 50, 100"
-    )
-
-    @model_validator(mode="after")
-    def _possible(self) -> SearchConfig:
-        _check(self.sparsity, "sparsity", lambda s: 0 <= s < 1, "a fraction: 0 <= sparsity < 1")
-        _check(self.variance_weight, "variance_weight", lambda v: v >= 0, "zero or more")
-        _check(self.learning_rate, "learning_rate", lambda r: 0 < r < 1, "above 0 and below 1")
-        _check(self.batch_size, "batch_size", lambda b: b >= 1, "one example or more")
-        if self.sampler == "grid":
-            for name in ("learning_rate", "sparsity", "variance_weight"):
-                if isinstance(getattr(self, name), Range):
-                    raise ValueError(f"search.{name}: a grid needs a list of values, not a range")
-        return self
-
-
-def _check(space: FloatSpace, name: str, allowed: Callable[[float], bool], rule: str) -> None:
-    values = bounds(space)
-    if not values:
-        raise ValueError(f"search.{name} is empty; give at least one value")
-    for value in values:
-        if not allowed(value):
-            raise ValueError(f"search.{name}={value:g} is impossible; allowed: {rule}")
 
 
 class ResourceConfig(Section):

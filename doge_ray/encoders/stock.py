@@ -28,9 +28,12 @@ def read_config(folder: Path) -> PreTrainedConfig:
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} has no config.json: {EXPECTED}")
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'} cannot be read: {error}") from error
+    # Chunks spare memory and change no result, but a gate must see an FFN's whole output at once.
+    config.chunk_size_feed_forward = 0
+    return config
 
 
 def load_stock(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from doge_ray.config import SweepConfig
@@ -10,6 +10,36 @@ from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 from doge_ray.tickets.selection import DevRecord, choose
+
+
+def present(entries: Iterable[Entry], pipeline: Pipeline) -> list[Entry]:
+    """The journal as far as it holds for this configuration and for what is stored.
+
+    Methods and trials beyond those asked for are left out. A trial whose stages are not there is
+    still to run: since it ended, another dense model was chosen to draw its ticket from.
+    """
+    config = pipeline.graph.config
+    return [
+        _as_stored(entry, pipeline)
+        for entry in entries
+        if entry.assignment.method in config.methods
+        and (entry.assignment.replicate or entry.assignment.trial < config.search.num_trials)
+    ]
+
+
+def _as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
+    if entry.status not in ("finished", "stopped"):
+        return entry
+    if not pipeline.can_draw(entry.assignment):
+        return Entry(entry.assignment)
+    job = pipeline.training(entry.assignment)
+    if entry.status == "stopped":
+        return entry if entry.training == job.stage.digest else Entry(entry.assignment)
+    trained = pipeline.store.result(job.stage)
+    if trained is None or pipeline.store.result(pipeline.evaluation(job.stage).stage) is None:
+        return Entry(entry.assignment)
+    known = {"dev_metric": trained["dev_metric"], "epoch": trained["epochs"]}
+    return entry.reported(job.identity | known)
 
 
 def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
@@ -25,6 +55,12 @@ def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
     return None if best is None else finished[best]
 
 
+def all_chosen(methods: Iterable[str], entries: Sequence[Entry]) -> dict[str, Entry]:
+    """The chosen trial of each method that has one."""
+    best = {method: chosen(method, entries) for method in methods}
+    return {method: entry for method, entry in best.items() if entry is not None}
+
+
 def replicates(entry: Entry, config: SweepConfig) -> list[Assignment]:
     """The chosen configuration with fresh seeds, none of which took part in the choice."""
     return [
@@ -38,7 +74,7 @@ def with_finetuned(pipeline: Pipeline, entries: Iterable[Entry]) -> Pipeline:
 
     The search draws from the chosen trial itself, each replicate from its own seed's model.
     """
-    dense = chosen("dense", entries)
+    dense = chosen("dense", present(entries, pipeline))
     if dense is None:
         return pipeline
     assignments = [dense.assignment, *replicates(dense, pipeline.graph.config)]

@@ -42,6 +42,15 @@ class Graph:
     label_names: tuple[str, ...]
 
     @property
+    def science(self) -> dict[str, Any]:
+        """What may not change while a sweep goes on: settings, and contents of model and data."""
+        settings = self.config.science()
+        # Where model and data lie does not matter, as long as they are the same.
+        places = ("model", "data.root")
+        contents = {"model_files": self.model.fingerprint, "data_rows": self.corpus}
+        return {key: value for key, value in settings.items() if key not in places} | contents
+
+    @property
     def encoding(self) -> Stage:
         """All texts as tokens."""
         return _stage(

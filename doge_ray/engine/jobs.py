@@ -70,14 +70,12 @@ class TrainingJob:
         model.to(world.device)
         snapshots = _StoredSnapshots(self.store, self.stage)
         data = open_encoded(self.store.files(self.encoding))
-        best = 0.0
 
-        def report_epoch(record: EpochRecord) -> None:
-            nonlocal best
+        def report_epoch(history: list[EpochRecord]) -> None:
             # A search compares what a trial would be chosen by: its best epoch so far.
-            best = max(best, record["dev_metric"])
-            epoch = {"epoch_dev_metric": record["dev_metric"], "dev_metric": best}
-            report({**record, **epoch, **self.identity, "finished": False})
+            best = max(record["dev_metric"] for record in history)
+            epoch = {"epoch_dev_metric": history[-1]["dev_metric"], "dev_metric": best}
+            report({**history[-1], **epoch, **self.identity, "finished": False})
 
         history = train(model, data, self.recipe, world, snapshots, report_epoch)
         if world.rank == 0:

@@ -29,6 +29,11 @@ class Entry:
     seconds: float | None = None
     error: str | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the trial is not to run again: it finished, or the scheduler stopped it."""
+        return self.status in ("finished", "stopped")
+
     def reported(self, metrics: dict[str, Any]) -> Entry:
         """The entry after a report of its trial."""
         known = {key: metrics[key] for key in ("training", "ticket", "dev_metric", "epoch")}

@@ -9,6 +9,7 @@ from typing import Any
 import ray
 from ray import tune
 
+from doge_ray.engine.choice import present
 from doge_ray.engine.claims import start_claims
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Assignment, Pipeline
@@ -31,7 +32,8 @@ class Observer(tune.Callback):
     _entries: dict[str, Entry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._entries = {entry.assignment.name: entry for entry in self.journal.entries()}
+        entries = present(self.journal.entries(), self.pipeline)
+        self._entries = {entry.assignment.name: entry for entry in entries}
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks into a state that no restart reads."""
@@ -41,7 +43,7 @@ class Observer(tune.Callback):
         """Write down what the trial was assigned, before anything is spent on it."""
         assignment = assignment_of(trial.config)
         entry = self._entries.get(assignment.name)
-        if entry is None or entry.assignment != assignment or entry.status == "failed":
+        if entry is None or entry.assignment != assignment or not entry.is_settled:
             self._write(Entry(assignment))
         self._start_run(assignment)
 
@@ -78,22 +80,29 @@ class Observer(tune.Callback):
         self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
         ray.get(self.claims.release.remote(trial.trial_id))
 
+    def give_up(self, assignment: Assignment, error: str) -> None:
+        """Write down that a trial cannot be run."""
+        self._write(Entry(assignment, status="failed", error=error))
+        self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
+
     def is_done(self, assignment: Assignment, *, needs_files: bool = False) -> bool:
         """Whether an earlier run finished a trial, with the pipeline as it is now."""
         entry = self._entries.get(assignment.name)
         if entry is None or entry.assignment != assignment or entry.status != "finished":
             return False
-        store, training = self.pipeline.store, self.pipeline.training(assignment).stage
-        evaluation = self.pipeline.evaluation(training).stage
-        if store.result(training) is None or store.result(evaluation) is None:
-            return False
-        return store.has_files(training) or not needs_files
+        return not needs_files or self.pipeline.store.has_files(
+            self.pipeline.training(assignment).stage
+        )
 
-    def is_settled(self, entry: Entry) -> bool:
-        """Whether an earlier run finished or stopped a trial, with the pipeline as it is now."""
-        if entry.status == "stopped":
-            return entry.training == self.pipeline.training(entry.assignment).stage.digest
-        return self.is_done(entry.assignment)
+    def settled(self, method: str) -> list[Assignment]:
+        """The trials of a method's search that an earlier run finished or stopped."""
+        return [
+            entry.assignment
+            for entry in self._entries.values()
+            if entry.assignment.method == method
+            and entry.assignment.replicate == 0
+            and entry.is_settled
+        ]
 
     def recall(self, assignment: Assignment) -> None:
         """Count a trial that an earlier run settled; complete its tracking, if that was cut off."""
@@ -105,8 +114,8 @@ class Observer(tune.Callback):
 
     def _start_run(self, assignment: Assignment) -> None:
         job = self.pipeline.training(assignment)
-        params = assignment.asdict() | {"training": job.stage.digest}
-        self.tracker.start(assignment.name, params, {"doge_ray.method": assignment.method})
+        tags = {"doge_ray.method": assignment.method}
+        self.tracker.start(assignment.name, job.stage.digest, assignment.asdict(), tags)
 
     def _finish(self, entry: Entry) -> None:
         job = self.pipeline.training(entry.assignment)

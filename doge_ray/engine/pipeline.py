@@ -50,6 +50,15 @@ class Pipeline:
     store: StageStore
     finetuned: Mapping[int, Stage] = field(default_factory=dict)
 
+    def can_draw(self, assignment: Assignment) -> bool:
+        """Whether the scores that the ticket of a trial is drawn from are published."""
+        if assignment.method == "dense":
+            return True
+        finetuned = self.finetuned.get(assignment.seed)
+        return (
+            finetuned is not None and self.store.result(self.graph.scoring(finetuned)) is not None
+        )
+
     def ticket(self, assignment: Assignment) -> Ticket:
         """Draw the ticket of a trial from the published scores."""
         model, scoring = self.graph.model, self.graph.config.scoring

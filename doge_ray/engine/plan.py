@@ -17,6 +17,7 @@ from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.space import dimensions
+from doge_ray.engine.workers import own_device
 from doge_ray.stages.train import Run, steps_per_epoch
 from doge_ray.stages.world import World
 
@@ -50,7 +51,7 @@ def measure(prepared: Prepared) -> Costs:
     """Train a few batches of usual length, dense, in this process."""
     config = prepared.config
     torch.set_num_threads(config.resources.cpus_per_worker)
-    world = World.current()
+    world = World.current(own_device(config.resources))
     costs = {}
     for size in config.search.batch_size:
         recipe = prepared.graph.recipe(learning_rate=1e-6, batch_size=size, seed=0)
@@ -114,7 +115,7 @@ def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> 
 
 
 def _devices(config: SweepConfig) -> int:
-    if torch.cuda.is_available():
+    if own_device(config.resources).type == "cuda":
         return int(torch.cuda.device_count() / (config.resources.gpus_per_worker or 1))
     return (os.cpu_count() or 1) // config.resources.cpus_per_worker
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import validate
-from doge_ray.config.schema import bounds
+from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
@@ -107,10 +107,7 @@ def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
         names = [n for n in results.list("") if results.read_text(f"{n}/sweep.json")]
         there = f"there are: {', '.join(names)}" if names else "there is none yet"
         raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
-    record = json.loads(text)
-    config = validate(record["config"], f"{storage}/{name}/sweep.json")
-    model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
-    graph = Graph(config, ModelFacts(**model), record["corpus"], tuple(record["label_names"]))
+    graph = _described(json.loads(text), f"{storage}/{name}/sweep.json")
     return graph, StageStore(f"{storage.rstrip('/')}/store"), results
 
 
@@ -119,7 +116,7 @@ def _check_folder(results: Storage, graph: Graph) -> None:
     text = results.read_text(f"{graph.config.name}/sweep.json")
     if text is None:
         return
-    before, now = _science(json.loads(text)), _science(_describe(graph))
+    before, now = _described(json.loads(text), "sweep.json").science, graph.science
     changed = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
         for key in sorted({*before, *now})
@@ -142,12 +139,10 @@ def _describe(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _science(record: dict[str, Any]) -> dict[str, Any]:
-    """What may not change while a sweep goes on: settings, and the contents of model and data."""
-    science = validate(record["config"], "sweep.json").science()
-    contents = {"model's files": record["model"]["fingerprint"], "data's rows": record["corpus"]}
-    # Where they lie does not matter, as long as they are the same.
-    return {k: v for k, v in science.items() if k not in ("model", "data.root")} | contents
+def _described(record: dict[str, Any], place: str) -> Graph:
+    config = validate(record["config"], place)
+    model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
+    return Graph(config, ModelFacts(**model), record["corpus"], tuple(record["label_names"]))
 
 
 def _check_sparsity(config: SweepConfig, facts: ModelFacts) -> None:

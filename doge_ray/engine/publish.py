@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from doge_ray.encoders.folders import load_model, save_model
-from doge_ray.engine.choice import chosen, with_finetuned
+from doge_ray.engine.choice import all_chosen, present, with_finetuned
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared
@@ -30,17 +30,15 @@ def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> Sw
 
 def publish_models(pipeline: Pipeline, journal: Journal, prepared: Prepared) -> None:
     """Write each method's chosen ticket and trained model, and every other ticket drawn."""
-    entries = journal.entries()
-    pipeline = with_finetuned(pipeline, entries)
+    pipeline = with_finetuned(pipeline, journal.entries())
+    entries = present(journal.entries(), pipeline)
     folder, results = prepared.config.name, prepared.results
     for entry in entries:
         if entry.status == "finished" and entry.assignment.replicate == 0:
             ticket = pipeline.training(entry.assignment).ticket
             results.write_text(f"{folder}/tickets/{ticket.digest}.json", ticket.to_json())
-    for method in prepared.config.methods:
-        best = chosen(method, entries)
-        if best is not None:
-            _publish_model(method, best, pipeline, prepared)
+    for method, entry in all_chosen(prepared.config.methods, entries).items():
+        _publish_model(method, entry, pipeline, prepared)
 
 
 def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prepared) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
-from doge_ray.engine.choice import chosen, replicates, with_finetuned
+from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
 from doge_ray.engine.jobs import read_predictions
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
@@ -16,22 +17,17 @@ from doge_ray.reporting.rows import TrialRow
 def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
     """All trials of the present configuration, and what the replicates predicted."""
     config = pipeline.graph.config
-    search = [
-        entry
-        for entry in journal.entries(search=True)
-        if entry.assignment.method in config.methods
-        and entry.assignment.trial < config.search.num_trials
-    ]
-    pipeline = with_finetuned(pipeline, search)
-    chosen_by = {method: chosen(method, search) for method in config.methods}
+    pipeline = with_finetuned(pipeline, journal.entries())
+    entries = present(journal.entries(), pipeline)
+    best = all_chosen(config.methods, entries).values()
     # Replicates of a configuration that is no longer the chosen one are not part of the result.
-    current = {r.name for e in chosen_by.values() if e is not None for r in replicates(e, config)}
-    entries = search + [e for e in journal.entries() if e.assignment.name in current]
+    repeats = {repeat for entry in best for repeat in replicates(entry, config)}
+    entries = [e for e in entries if e.assignment.replicate == 0 or e.assignment in repeats]
     entries.sort(key=lambda entry: config.methods.index(entry.assignment.method))
     rows = _first_trains([_row(entry, pipeline) for entry in entries], entries)
-    selected = {e.assignment.name for e in chosen_by.values() if e is not None}
+    selected = {entry.assignment for entry in best}
     rows = [
-        replace(row, selected_source_dev=entry.assignment.name in selected)
+        replace(row, selected_source_dev=entry.assignment in selected)
         for row, entry in zip(rows, entries, strict=True)
     ]
     predictions = {
@@ -44,13 +40,12 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
 
 def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
     assignment = entry.assignment
-    drawable = assignment.method == "dense" or assignment.seed in pipeline.finetuned
-    job = pipeline.training(assignment) if drawable else None
-    trained = target = None
+    job = pipeline.training(assignment) if pipeline.can_draw(assignment) else None
+    trained: dict[str, Any] = {}
+    target: dict[str, Any] = {}
     if job is not None and entry.status == "finished":
-        trained = pipeline.store.result(job.stage)
-        target = pipeline.store.result(pipeline.evaluation(job.stage).stage)
-    trained, target = trained or {}, target or {}
+        trained = pipeline.store.result(job.stage) or {}
+        target = pipeline.store.result(pipeline.evaluation(job.stage).stage) or {}
     return TrialRow(
         method=assignment.method,
         trial=assignment.trial,
@@ -61,7 +56,7 @@ def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
         variance_weight=assignment.variance_weight,
         ticket=None if job is None else job.ticket.digest,
         seed=assignment.seed,
-        dev_metric=trained.get("dev_metric", entry.dev_metric),
+        dev_metric=entry.dev_metric,
         target_metric=target.get("target_metric"),
         target_metric_deduplicated=target.get("target_metric_deduplicated"),
         selected_source_dev=False,
@@ -70,7 +65,7 @@ def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
         seconds=trained.get("seconds"),
         error=entry.error,
         status=entry.status,
-        epochs=trained.get("epochs", entry.epoch),
+        epochs=entry.epoch,
         unit_fraction=None if job is None else job.ticket.unit_fraction,
         parameter_fraction=None if job is None else job.ticket.parameter_fraction,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pyarrow import fs
 
 from doge_ray.errors import InputError
@@ -55,6 +57,30 @@ class Storage:
                 f"storage={self.root!r} cannot be written: {error}; "
                 "choose another place with storage=FOLDER, or mend its permissions"
             ) from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other sweeps out; the lock of a killed one is free. URIs cannot be locked.
+
+        Raises:
+            InputError: another sweep runs in this storage.
+        """
+        if not self.is_local:
+            yield
+            return
+        Path(self._place[1]).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{self._place[1]}/.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another sweep runs in {self.root!r}; wait for it, or give this one a storage of "
+                "its own with storage=FOLDER"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def read_text(self, path: str) -> str | None:
         """A small file; None where there is none."""

@@ -42,7 +42,7 @@ def run_studies(
     killed, or is asked for more trials, goes on where it was.
     """
     config = pipeline.graph.config
-    methods = [m for m in methods if not _is_over(m, config, journal, observer)]
+    methods = [method for method in methods if not _is_over(method, config, observer)]
     if not methods:
         return
     trials, at_once = config.search.num_trials, max_concurrent(config)
@@ -60,12 +60,12 @@ def run_studies(
     _fit(pipeline, observer, tune_config, {}, f"{config.name}-{'-'.join(methods)}")
 
 
-def _is_over(method: str, config: SweepConfig, journal: Journal, observer: Observer) -> bool:
+def _is_over(method: str, config: SweepConfig, observer: Observer) -> bool:
     """Whether an earlier run finished a study; Tune's start would cost more than its replay."""
-    entries = journal.entries(method, search=True)[: config.search.num_trials]
-    over = len(entries) == config.search.num_trials and all(map(observer.is_settled, entries))
-    for entry in entries if over else []:
-        observer.recall(entry.assignment)
+    settled = observer.settled(method)
+    over = len(settled) == config.search.num_trials
+    for assignment in settled if over else []:
+        observer.recall(assignment)
     return over
 
 

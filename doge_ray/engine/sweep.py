@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.choice import chosen, replicates, with_finetuned
-from doge_ray.engine.journal import Journal
+from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
+from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.observer import Observer
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
@@ -38,7 +38,7 @@ class Sweep:
         """Open the sweep's journal and MLflow run, and publish θ0."""
         config = prepared.config
         prepared.claim_folder()
-        tracker = Tracker(config)
+        tracker = Tracker(config, prepared.graph.science, prepared.results.root)
         for seed in _seeds(config):
             prepared.initialise(seed)
         journal = Journal(prepared.results, config.name)
@@ -52,12 +52,11 @@ class Sweep:
         """
         self.progress.phase(f"searching {', '.join(methods)}")
         run_studies(methods, self.pipeline, self.journal, self._observer())
-        entries = self.journal.entries()
-        best = [entry for method in methods if (entry := chosen(method, entries)) is not None]
+        best = self._chosen(methods)
         if "dense" in methods and not best:
             errors = {str(entry.error) for entry in self.journal.entries("dense")}
             raise SweepError(f"no dense trial finished: {'; '.join(errors)}")
-        self.pipeline = with_finetuned(self.pipeline, entries)
+        self.pipeline = with_finetuned(self.pipeline, self.journal.entries())
         # A winner has lost its weights only if an earlier run of more trials chose another.
         lost = {e.assignment: True for e in best if not self._has_files(e.assignment)}
         if lost:
@@ -66,11 +65,14 @@ class Sweep:
     def repeat(self, methods: Sequence[str]) -> None:
         """The chosen configuration of each method, with fresh seeds."""
         self.progress.phase(f"repeating the chosen {', '.join(methods)}")
-        entries = self.journal.entries()
-        best = [entry for method in methods if (entry := chosen(method, entries)) is not None]
-        repeats = [a for entry in best for a in replicates(entry, self.prepared.config)]
-        needed = {a: a.method == "dense" and not self._is_scored(a) for a in repeats}
-        run_assignments(needed, self.pipeline, self._observer())
+        config, observer = self.prepared.config, self._observer()
+        repeats = [a for entry in self._chosen(methods) for a in replicates(entry, config)]
+        drawable = [a for a in repeats if self.pipeline.can_draw(a)]
+        for assignment in repeats:
+            if assignment not in drawable:
+                observer.give_up(assignment, "the fine-tuned model of this seed failed")
+        needed = {a: a.method == "dense" and not self._is_scored(a) for a in drawable}
+        run_assignments(needed, self.pipeline, observer)
 
     def score(self) -> None:
         """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
@@ -84,7 +86,7 @@ class Sweep:
         score_models(self.pipeline, trainings)
         for name, training in trainings.items():
             self._track_scores(name, training)
-        discard_unneeded(self.journal.entries(), self.pipeline)
+        discard_unneeded(present(self.journal.entries(), self.pipeline), self.pipeline)
 
     def publish(self) -> SweepRecords:
         """Write tables, tickets and models; close the MLflow run."""
@@ -102,6 +104,10 @@ class Sweep:
         finally:
             self.tracker.close("KILLED")
 
+    def _chosen(self, methods: Sequence[str]) -> list[Entry]:
+        entries = present(self.journal.entries(), self.pipeline)
+        return list(all_chosen(methods, entries).values())
+
     def _observer(self) -> Observer:
         return Observer(self.pipeline, self.journal, self.tracker, self.progress)
 
@@ -118,9 +124,9 @@ class Sweep:
     def _track_scores(self, name: str, training: Stage) -> None:
         store, stage = self.pipeline.store, self.pipeline.graph.scoring(training)
         result = store.result(stage) or {}
-        key = f"scoring-{name}"
-        self.tracker.start(key, {"training": training.digest}, {"doge_ray.stage": "scoring"})
-        self.tracker.end(key, metrics=result, files=(store.files(stage) / "scores.parquet",))
+        run = f"scoring-{name}"
+        self.tracker.start(run, training.digest, {}, {"doge_ray.stage": "scoring"})
+        self.tracker.end(run, metrics=result, files=(store.files(stage) / "scores.parquet",))
 
 
 def _seeds(config: SweepConfig) -> list[int]:

@@ -18,6 +18,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import SweepConfig
+from doge_ray.engine.store import Stage
 from doge_ray.errors import InputError
 
 _KEY = "doge_ray.key"
@@ -26,41 +27,59 @@ _ODD = re.compile(r"[^\w\-. /:]")  # characters that MLflow allows in no name of
 
 
 class Tracker:
-    """Writes the runs of one sweep. Only the driver does, so no two writers meet."""
+    """Writes the runs of one sweep. Only the driver does, so no two writers meet.
 
-    def __init__(self, config: SweepConfig) -> None:
+    Args:
+        config: of the sweep.
+        science: what determines its results; a sweep of the same name with other settings, or in
+            another storage, is another run.
+        place: the storage.
+
+    A trial has a name and a training. What its training is may change, when another dense model
+    is chosen to draw its ticket from; the run of the earlier one is then tagged as superseded.
+    """
+
+    def __init__(self, config: SweepConfig, science: Mapping[str, Any], place: str) -> None:
         for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self.uri = tracking_uri(config.storage)
         self.client = MlflowClient(tracking_uri=self.uri)
         self.experiment = self._experiment(config)
         self.runs: dict[str, str] = {}
-        self.parent = self._open(config.name, {}, name=config.name)
+        self.keys: dict[str, str] = {}
+        identity = Stage("sweep", {**science, "place": place}).digest
+        self.parent = self._open(f"{config.name}-{identity}", {}, name=config.name)
         self._find_children()
-        self._log(self.parent, params=_text(config.science()))
+        self._log(self.parent, params=_text(science), tags={"model": config.model, "place": place})
 
-    def start(self, key: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    def start(
+        self, name: str, training: str, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> None:
         """Open the run of a trial or stage, or go on with it."""
-        run = self.runs.get(key) or self._open(key, {_PARENT: self.parent, **tags}, name=key)
-        self.runs[key] = run
-        if not self.is_closed(key):
+        key = f"{name}@{training}"
+        run = self.runs.get(key) or self._open(key, {_PARENT: self.parent, **tags}, name=name)
+        for other in self.runs:
+            if other.startswith(f"{name}@") and other != key:
+                self._log(self.runs[other], tags={"superseded": "by another dense model's scores"})
+        self.runs[key], self.keys[name] = run, key
+        if not self.is_closed(name):
             self.client.update_run(run, status="RUNNING")
-            self._log(run, params=_text(params))
+            self._log(run, params=_text({**params, "training": training}))
 
-    def epoch(self, key: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
+    def epoch(self, name: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Log an epoch's metrics; an epoch that is logged already is left alone."""
-        run = self.runs[key]
+        run = self._run(name)
         logged = self.client.get_metric_history(run, next(iter(metrics)))
         if epoch not in {metric.step for metric in logged}:
             self._log(run, metrics=metrics, step=epoch)
 
-    def is_closed(self, key: str) -> bool:
+    def is_closed(self, name: str) -> bool:
         """Whether a run was logged to its end."""
-        return bool(self.client.get_run(self.runs[key]).info.status == "FINISHED")
+        return bool(self.client.get_run(self._run(name)).info.status == "FINISHED")
 
     def end(
         self,
-        key: str,
+        name: str,
         *,
         metrics: Mapping[str, float | None] | None = None,
         texts: Mapping[str, str] | None = None,
@@ -70,14 +89,14 @@ class Tracker:
         status: str = "FINISHED",
     ) -> None:
         """Close a run with its last metrics and its artifacts; a closed one is left alone."""
-        if self.is_closed(key):
+        if self.is_closed(name):
             return
-        run = self.runs[key]
+        run = self._run(name)
         self._log(run, metrics=metrics or {}, tags=tags or {})
-        for name, text in (texts or {}).items():
-            self.client.log_text(run, text, name)
-        for name, figure in (figures or {}).items():
-            self.client.log_figure(run, figure, name)
+        for path, text in (texts or {}).items():
+            self.client.log_text(run, text, path)
+        for path, figure in (figures or {}).items():
+            self.client.log_figure(run, figure, path)
         for file in files:
             self.client.log_artifact(run, str(file))
         self.client.set_terminated(run, status)
@@ -87,6 +106,9 @@ class Tracker:
         for name, text in (texts or {}).items():
             self.client.log_text(self.parent, text, name)
         self.client.set_terminated(self.parent, status)
+
+    def _run(self, name: str) -> str:
+        return self.runs[self.keys[name]]
 
     def _experiment(self, config: SweepConfig) -> str:
         found = self.client.get_experiment_by_name("doge_ray")

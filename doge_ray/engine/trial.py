@@ -14,7 +14,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from doge_ray.engine.claims import hold
 from doge_ray.engine.jobs import Job, TrainingJob
 from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.workers import run_on_workers
+from doge_ray.engine.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
 
 _FIELDS = tuple(Assignment.__dataclass_fields__)
@@ -24,14 +24,14 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
     """Tune's trainable.
 
     Args:
-        config: an ``Assignment`` as a mapping; ``keep_files`` trains again where the weights of
-            an earlier run are gone; ``stopped`` says how far a stopped trial got.
+        config: an ``Assignment`` as a mapping, or, under ``known``, one with ``keep_files``: to
+            train again where the weights of an earlier run are gone; ``stopped`` says how far a
+            stopped trial got.
         pipeline: of the sweep.
         claims: actor that lets one trial work on a stage at a time.
     """
     torch.set_num_threads(pipeline.graph.config.resources.cpus_per_worker)
-    job = pipeline.training(assignment_of(config))
-    stopped = config.get("stopped")
+    job, stopped = pipeline.training(assignment_of(config)), config.get("stopped")
     if stopped and stopped["training"] == job.stage.digest:
         tune.report(stopped)
         return
@@ -68,7 +68,7 @@ def _perform(jobs: list[Job], pipeline: Pipeline) -> None:
     resources = pipeline.graph.config.resources
     if resources.trial_workers == 1:
         for job in jobs:
-            job.run(World.current(), tune.report)
+            job.run(World.current(own_device(resources)), tune.report)
     elif jobs:
         run_on_workers(
             jobs, pipeline.store, resources.trial_workers, resources, [TuneReportCallback()]

@@ -67,6 +67,12 @@ def worker_resources(resources: ResourceConfig) -> dict[str, float]:
     return {"CPU": float(resources.cpus_per_worker)} | ({"GPU": gpus} if gpus else {})
 
 
+def own_device(resources: ResourceConfig) -> torch.device:
+    """The device of a process that trains by itself: Ray shows it the GPU it was given."""
+    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
 def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
     world = World.current(ray.train.torch.get_device())

@@ -59,7 +59,7 @@ def train(
     recipe: Recipe,
     world: World,
     snapshots: Snapshots,
-    report: Callable[[EpochRecord], None] = lambda record: None,
+    report: Callable[[list[EpochRecord]], None] = lambda history: None,
 ) -> list[EpochRecord]:
     """Train a classifier on the source domains; leave it with the weights of its best epoch.
 
@@ -73,10 +73,10 @@ def train(
         recipe: hyper-parameters.
         world: the processes that share the work.
         snapshots: a training that was cut off goes on after its last whole epoch.
-        report: told of every epoch: epoch, loss, dev_metric, dev (by domain), seconds.
+        report: told of the epochs so far after each, those before a restart too.
 
     Returns:
-        The record of every epoch.
+        The record of every epoch: epoch, loss, dev_metric, dev (by domain), seconds.
 
     Raises:
         FloatingPointError: the loss is not finite.
@@ -88,7 +88,7 @@ def train(
         run.train_epoch()
         if not run.finished and world.rank == 0:
             snapshots.save(run.write)
-        report(run.history[-1])
+        report(run.history)
     run.keep_best()
     return run.history
 

@@ -18,10 +18,8 @@ class World:
     device: torch.device
 
     @classmethod
-    def current(cls, device: torch.device | None = None) -> World:
+    def current(cls, device: torch.device) -> World:
         """The running process group, or this process alone."""
-        if device is None:
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if dist.is_initialized():
             return cls(dist.get_rank(), dist.get_world_size(), device)
         return cls(0, 1, device)

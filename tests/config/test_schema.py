@@ -3,9 +3,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from doge_ray.config.data import DATA_SECTIONS
 from doge_ray.config.document import reference
 from doge_ray.config.load import known_keys, validate
-from doge_ray.config.schema import DATA_SECTIONS, EXTENSIBLE, SweepConfig, flatten
+from doge_ray.config.schema import EXTENSIBLE, SweepConfig, flatten
 
 QUICKSTART = {"name": "some", "model": "some/encoder", "data": {"task": "quickstart"}}
 

@@ -133,6 +133,17 @@ def test_the_model_is_left_as_it_was_after_an_error() -> None:
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_a_network_that_computes_its_ffns_in_chunks(tmp_path: Path) -> None:
+    model = tiny("bert")
+    model.save_pretrained(tmp_path / "whole")
+    model.config.chunk_size_feed_forward = 5
+    model.save_pretrained(tmp_path / "chunks")
+    folders = tmp_path / "whole", tmp_path / "chunks"
+    models = [initial_model(folder, ["a", "b", "c"], seed=0) for folder in folders]
+    whole, chunks = (scored(model, inputs(8), labels(8)) for model in models)
+    assert all(torch.equal(one, other) for one, other in zip(chunks, whole, strict=True))
+
+
 def test_open_gates_change_nothing() -> None:
     model, batch = tiny("modernbert"), inputs(4)
     expected = logits_of(model, batch)

@@ -1,12 +1,17 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.choice import chosen, replicates, with_finetuned
+from doge_ray.engine.choice import all_chosen, chosen, present, replicates, with_finetuned
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.store import StageStore
+from doge_ray.engine.store import Stage, StageStore
 from doge_ray.seeds import derive_seed
+from doge_ray.stages.score_table import write_scores
+from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
 CONFIG = SweepConfig(
@@ -76,8 +81,74 @@ def pipeline(tmp_path) -> Pipeline:
     return Pipeline(graph, StageStore(str(tmp_path)))
 
 
+def publish(pipeline: Pipeline, *entries: Entry) -> None:
+    """Store what a finished trial leaves behind, and the scores of a dense one."""
+    for each in entries:
+        training = pipeline.training(each.assignment).stage
+        pipeline.store.put(training, {"dev_metric": each.dev_metric, "epochs": 2})
+        pipeline.store.put(pipeline.evaluation(training).stage, {})
+        if each.assignment.method == "dense":
+            publish_scores(pipeline, training)
+
+
+def publish_scores(pipeline: Pipeline, training: Stage) -> None:
+    moments, parameters = some_moments(), pipeline.graph.model.parameters
+    pipeline.store.put(
+        pipeline.graph.scoring(training),
+        {},
+        lambda folder: write_scores(folder / "scores.parquet", moments, parameters, {}),
+    )
+
+
+def some_moments() -> Moments:
+    """Of two domains, in a network of two layers with three heads."""
+    rng = np.random.default_rng(0)
+    heads, ffns = rng.random((2, 2, 3)) + 1, rng.random((2, 2)) + 1
+    return Moments(("red", "blue"), np.array([4, 4]), heads, heads**2, ffns, ffns**2)
+
+
+def test_trials_and_methods_beyond_those_asked_for_do_not_count(pipeline):
+    dense = [entry(0.6, n, "dense") for n in range(3)]
+    losing = entry(0.9, 0, "losing", status="failed")
+    publish(pipeline, *dense)
+    search = CONFIG.search.model_copy(update={"num_trials": 2})
+    graph = replace(pipeline.graph, config=CONFIG.model_copy(update={"search": search}))
+    fewer = replace(pipeline, graph=graph)
+    found = present([*dense, losing], fewer)
+    assert [e.assignment for e in found] == [e.assignment for e in dense[:2]]
+    assert all_chosen(CONFIG.methods, found)["dense"].assignment == dense[0].assignment
+
+
+def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
+    old, new, ticket = entry(0.6, 0, "dense"), entry(0.8, 1, "dense"), entry(0.9, 0, "random")
+    assert present([ticket], pipeline) == [Entry(ticket.assignment)]  # nothing to draw from
+    publish(pipeline, old)
+    before = with_finetuned(pipeline, [old])
+    publish(before, ticket)
+    found = present([ticket], before)[0]
+    assert (found.status, found.dev_metric) == ("finished", 0.9)
+    assert found.training == before.training(ticket.assignment).stage.digest
+
+    pipeline.store.put(pipeline.training(new.assignment).stage, {"dev_metric": 0.8, "epochs": 2})
+    pipeline.store.put(pipeline.evaluation(pipeline.training(new.assignment).stage).stage, {})
+    after = with_finetuned(pipeline, [old, new])
+    assert not after.can_draw(ticket.assignment)
+    assert present([ticket], after) == [Entry(ticket.assignment)]
+
+
+def test_a_stopped_trial_stays_stopped_while_its_ticket_is_the_same(pipeline):
+    dense = entry(0.6, 0, "dense")
+    publish(pipeline, dense)
+    pipeline = with_finetuned(pipeline, [dense])
+    ticket = entry(0.5, 0, "winning", status="stopped")
+    training = pipeline.training(ticket.assignment).stage.digest
+    assert present([replace(ticket, training=training)], pipeline)[0].status == "stopped"
+    assert present([replace(ticket, training="another")], pipeline)[0].status == "running"
+
+
 def test_tickets_are_drawn_from_the_chosen_dense_configuration_of_their_own_seed(pipeline):
     dense = [entry(0.6, 0, "dense"), entry(0.8, 1, "dense")]
+    publish(pipeline, *dense)
     finetuned = with_finetuned(pipeline, [*dense, entry(0.9, 0, "random")]).finetuned
     assert set(finetuned) == {SEARCH_SEED, *(r.seed for r in replicates(dense[1], CONFIG))}
     for seed, stage in finetuned.items():

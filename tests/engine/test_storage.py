@@ -130,3 +130,12 @@ def test_a_forbidden_folder_is_refused(tmp_path):
 def test_an_unknown_scheme_is_refused():
     with pytest.raises(InputError, match="storage='nosuch://bucket/runs' cannot be written"):
         Storage("nosuch://bucket/runs").check_writable()
+
+
+def test_a_second_sweep_is_kept_out_until_the_first_ends(tmp_path):
+    first, second = Storage(str(tmp_path / "runs")), Storage(str(tmp_path / "runs"))
+    expected = pytest.raises(InputError, match=r"another sweep runs in .*storage=FOLDER")
+    with first.locked(), expected, second.locked():
+        pass
+    with second.locked():
+        pass

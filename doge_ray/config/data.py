@@ -1,0 +1,73 @@
+"""The data sets a sweep can name, each with its settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from doge_ray.config.section import Section, setting
+
+
+class AmazonData(Section):
+    """The paper's AMAZON reviews: three-way sentiment over seven product categories."""
+
+    task: Literal["amazon"] = setting(..., "which data set")
+    split: Literal["A", "B", "C"] = setting(
+        "A", "the paper's division into source and target categories", paper="A, B, C"
+    )
+    root: str | None = setting(
+        None, "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache"
+    )
+    limit: int | None = setting(
+        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
+    )
+
+
+class QuickstartData(Section):
+    """Short sentences of four domains with human valence ratings, cut into three classes."""
+
+    task: Literal["quickstart"] = setting(..., "which data set")
+    source_domains: tuple[str, ...] = setting(
+        ("tweets", "movies", "editorials"), "domains to train on", min_length=1
+    )
+    target_domains: tuple[str, ...] = setting(
+        ("products",), "domains never seen in training", min_length=1
+    )
+    root: str | None = setting(
+        None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
+    )
+    limit: int | None = setting(
+        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
+    )
+
+
+class FilesData(Section):
+    """Your own labelled text with a domain column, or one folder per domain."""
+
+    task: Literal["files"] = setting(..., "which data set")
+    path: str = setting(
+        ...,
+        "a .jsonl, .csv or .parquet file with a domain column, a folder of them named "
+        "{train,dev,test}.*, or a folder per domain holding {train,dev,test}.*",
+    )
+    text: str = setting("text", "column with the text")
+    text_pair: str | None = setting(None, "column with the second text, for pairs")
+    label: str = setting("label", "column with the label, a string or an integer")
+    domain: str = setting("domain", "column with the domain; not read with a folder per domain")
+    source_domains: tuple[str, ...] = setting(..., "domains to train on", min_length=1)
+    target_domains: tuple[str, ...] = setting(..., "domains never seen in training", min_length=1)
+    dev_fraction: float = setting(
+        0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
+    )
+    limit: int | None = setting(
+        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
+    )
+
+
+DATA_SECTIONS: dict[str, type[Section]] = {
+    "amazon": AmazonData,
+    "quickstart": QuickstartData,
+    "files": FilesData,
+}
+DataConfig = Annotated[AmazonData | QuickstartData | FilesData, Field(discriminator="task")]
