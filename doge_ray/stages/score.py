@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import ordered_batches
 from doge_ray.domains.encoded import EncodedSplit
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
+from doge_ray.stages.losses import example_losses
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 
@@ -52,7 +52,7 @@ def score(
         for done, rows in enumerate(batches, start=1):
             batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
             labels_B = batch.pop("labels")
-            losses_B = cross_entropy(model(**batch).logits.float(), labels_B, reduction="none")
+            losses_B = example_losses(model(**batch).logits, labels_B)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
             sums.add(torch.as_tensor(split.domains_N[rows], dtype=torch.long), head_BLH, ffn_BL)
             report(done, len(batches))

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
@@ -21,6 +20,7 @@ from doge_ray.domains.batches import share, training_batches
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.losses import example_losses
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
 
@@ -164,7 +164,7 @@ class Run:
                 self.network.require_backward_grad_sync = last
             with autocast(self.world.device, self.recipe.precision):
                 logits = self.network(**batch).logits
-            loss = weight * cross_entropy(logits.float(), labels, reduction="sum")
+            loss = weight * example_losses(logits, labels).sum()
             # Gradients are averaged over processes; the loss is a mean over the global batch.
             (loss * self.world.size / len(rows)).backward()
             total += loss.detach().double().cpu()
