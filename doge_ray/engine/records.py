@@ -59,6 +59,7 @@ def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
         ticket=None if job is None else job.ticket.digest,
         seed=assignment.seed,
         dev_metric=entry.dev_metric,
+        selection_metric=entry.selection_metric,
         target_metric=target.get("target_metric"),
         target_metric_deduplicated=target.get("target_metric_deduplicated"),
         selected_source_dev=False,

@@ -22,18 +22,19 @@ from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError
 
 
-def score_models(pipeline: Pipeline, trainings: Mapping[str, Stage]) -> None:
+def score_models(models: Sequence[tuple[Pipeline, Mapping[str, Stage]]]) -> None:
     """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped."""
-    graph, store = pipeline.graph, pipeline.store
-    todo = {
-        name: training
+    jobs = [
+        pipeline.scoring({name: training})
+        for pipeline, trainings in models
         for name, training in trainings.items()
-        if store.result(graph.scoring(training)) is None
-    }
-    if not todo:
+        if pipeline.store.result(pipeline.graph.scoring(training)) is None
+    ]
+    if not jobs:
         return
-    resources = graph.config.resources
-    run_on_workers([pipeline.scoring(todo)], store, resources.stage_workers, resources)
+    pipeline = models[0][0]
+    resources = pipeline.graph.config.resources
+    run_on_workers(jobs, pipeline.store, resources.stage_workers, resources)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ModelToScore:
 
     def score(self) -> Path:
         """Score it; returns the score table."""
-        score_models(self.pipeline, {"model": self.model})
+        score_models([(self.pipeline, {"model": self.model})])
         self.pipeline.store.discard_files(self.model.path)
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
 

@@ -68,6 +68,7 @@ SETTINGS = {
         "storage=elsewhere",
         "methods=[dense]",
         "replicates=7",
+        "selection=oracle",
         "data.task=quickstart",
         "data.split=B",
         "data.root=/elsewhere",
