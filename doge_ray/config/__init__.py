@@ -1,6 +1,6 @@
 """What a sweep is (``schema``), how a file and overrides become one (``load``), its help text."""
 
-from doge_ray.config.data import AmazonData, DataConfig, FilesData, QuickstartData
+from doge_ray.config.data import AmazonData, DataConfig, FilesData, MnliData, QuickstartData
 from doge_ray.config.load import load_config
 from doge_ray.config.schema import ResourceConfig, ScoringConfig, SweepConfig, TrainConfig
 from doge_ray.config.search import Range, SearchConfig
@@ -9,6 +9,7 @@ __all__ = [
     "AmazonData",
     "DataConfig",
     "FilesData",
+    "MnliData",
     "QuickstartData",
     "Range",
     "ResourceConfig",

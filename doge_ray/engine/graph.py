@@ -46,7 +46,7 @@ class Graph:
         """What may not change while a sweep goes on: settings, and contents of model and data."""
         settings = self.config.science()
         # Where model and data lie does not matter, as long as they are the same.
-        places = ("model", "data.root")
+        places = ("model", "data.root", "data.hub")
         contents = {"model_files": self.model.fingerprint, "data_rows": self.corpus}
         return {key: value for key, value in settings.items() if key not in places} | contents
 
