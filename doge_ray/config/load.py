@@ -137,7 +137,7 @@ def _full_key(key: str, settings: dict[str, Any]) -> str:
 
 
 # pydantic puts the tag of the union member it tried into the location of an error.
-_TAGS = {*DATA_SECTIONS, "range", "list"}
+_TAGS = {*DATA_SECTIONS, "range", "list", "levels"}
 
 
 def _explain(problem: dict[str, Any], keys: set[str]) -> str:

@@ -50,8 +50,18 @@ class TrainConfig(Section):
 class ScoringConfig(Section):
     """How sensitivities become scores (paper section 3.2)."""
 
+    method: Literal["exact", "authors_code"] = setting(
+        "exact",
+        "exact: every example counts once; authors_code: as the released code computes scores, "
+        "with its faults, for comparison: gradients add up over batches and domains and are never "
+        "zeroed, each token's |gradient| counts, FFN blocks are ranked by |score|; it then depends "
+        "on batch_size and on the order of the source domains, and one process does it",
+        paper="authors_code with batch_size 16",
+    )
     granularity: Literal["example", "token"] = setting(
-        "example", "take |gradient| of the whole example, or of each token", paper="example"
+        "example",
+        "take |gradient| of the whole example, or of each token; read by method exact only",
+        paper="example",
     )
     normalize: Literal["heads", "all"] = setting(
         "all",
@@ -145,7 +155,9 @@ class SweepConfig(Section):
     def science(self) -> dict[str, Any]:
         """Every setting that can change a result, by dotted key."""
         flat = flatten(self.model_dump(mode="json"))
-        return {key: value for key, value in flat.items() if key not in EXTENSIBLE}
+        # Exact sums do not depend on how the examples are batched.
+        decisive = set() if self.scoring.method == "exact" else {"scoring.batch_size"}
+        return {key: value for key, value in flat.items() if key not in EXTENSIBLE - decisive}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

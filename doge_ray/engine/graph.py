@@ -100,12 +100,11 @@ class Graph:
 
     def scoring(self, training: Stage) -> Stage:
         """Moments of a fine-tuned model on the source domains."""
-        return _stage(
-            "scoring",
-            training=training.digest,
-            data=self.encoding.digest,
-            granularity=self.config.scoring.granularity,
-        )
+        scoring = self.config.scoring
+        how: dict[str, Any] = {"granularity": scoring.granularity}
+        if scoring.method != "exact":
+            how = {"method": scoring.method, "batch_size": scoring.batch_size}
+        return _stage("scoring", training=training.digest, data=self.encoding.digest, **how)
 
     def evaluation(self, training: Stage) -> Stage:
         """Predictions of a trained model on the target domains."""

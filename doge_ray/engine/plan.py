@@ -96,7 +96,7 @@ def _most_distinct(method: str, config: SweepConfig) -> int:
     """Trials, or fewer where the lists have fewer combinations."""
     combinations = 1
     for name in dimensions(method):
-        values = getattr(config.search, name)
+        values = config.search.space(name)
         if isinstance(values, Range) or method == "random":
             return config.search.num_trials
         combinations *= len(values)

@@ -32,7 +32,10 @@ def score_models(pipeline: Pipeline, trainings: Mapping[str, Stage]) -> None:
     if not todo:
         return
     resources = graph.config.resources
-    run_on_workers([pipeline.scoring(todo)], store, resources.stage_workers, resources)
+    # The released code's sums depend on the order of the batches: one process takes them all.
+    shared = graph.config.scoring.method == "exact"
+    workers = resources.stage_workers if shared else 1
+    run_on_workers([pipeline.scoring(todo)], store, workers, resources)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Space:
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw; returns the constants of the trial with this number."""
         for name in dimensions(self.method):
-            values = getattr(self.search, name)
+            values = self.search.space(name)
             if isinstance(values, Range):
                 trial.suggest_float(name, values.low, values.high, log=values.log)
             else:
@@ -54,7 +54,7 @@ class Space:
 def grid(method: str, search: SearchConfig, seed: int) -> list[dict[str, Any]]:
     """Every combination of the lists, shuffled once; repeated if more trials are asked for."""
     names = dimensions(method)
-    points = list(itertools.product(*(getattr(search, name) for name in names)))
+    points = list(itertools.product(*(search.space(name) for name in names)))
     order = np.random.default_rng(derive_seed(seed, "grid", method)).permutation(len(points))
     rounds = -(-search.num_trials // len(points))
     return [dict(zip(names, points[i], strict=True)) for i in list(order) * rounds]

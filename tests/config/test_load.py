@@ -71,6 +71,7 @@ OVERRIDES = {
         Range(low=1e-5, high=1e-3, log=True),
     ),
     "sparsity=0": ("search.sparsity", (0.0,)),
+    "sparsity=paper": ("search.sparsity", "paper"),
     "methods=[dense, losing]": ("methods", ("dense", "losing")),
 }
 
@@ -110,6 +111,7 @@ REFUSED = {
     "task=files": "data.path is not set; it has no default",
     "sparsity=1.2": "search.sparsity=1.2 is impossible; allowed: a fraction: 0 <= sparsity < 1",
     "sparsity={low: 0.5, high: 1}": "search.sparsity=1 is impossible",
+    "sparsity=papr": "search.sparsity.0='papr': input should be a valid number",
     "sparsity=[]": "search.sparsity is empty; give at least one value",
     "sparsity={low: 0.5, high: 0.5}": "search.sparsity: low (0.5) must be below high (0.5)",
     "learning_rate={low: 0, high: 0.1, log: true}": "low (0.0) must be positive for a logarithmic",
