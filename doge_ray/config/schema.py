@@ -105,6 +105,8 @@ EXTENSIBLE = frozenset(
 )
 
 
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+
 # Folders of the storage that belong to no sweep.
 RESERVED = ("store", "mlartifacts")
 
@@ -112,9 +114,7 @@ RESERVED = ("store", "mlartifacts")
 class SweepConfig(Section):
     """A sweep: which model, data and methods, how to train, what to search, where to keep it."""
 
-    name: str = setting(
-        ..., "name of the sweep and of its folder", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
-    )
+    name: str = setting(..., "name of the sweep and of its folder", pattern=NAME)
     model: str = setting(
         ...,
         "hub name, local folder, or package:NAME/FOLDER for a model inside an installed package",

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.config import Range, SweepConfig, load_config
+from doge_ray.config import Range, SweepConfig, load_config, load_parts
 from doge_ray.config.load import SHIPPED
 from doge_ray.errors import InputError
 
@@ -17,11 +17,22 @@ def file(tmp_path) -> str:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_sweep_parses(path):
-    assert load_config(path.stem).name == path.stem
+    sweep = load_parts(path.stem) or load_config(path.stem)
+    assert sweep.name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_sweep_says_what_it_reproduces_costs_needs_and_what_is_published(path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
+    words = [line.split()[1] for line in head]
+    topics = [word for word in words if word in ("Reproduces", "Costs", "Data", "Published")]
+    assert topics == ["Reproduces", "Costs", "Data", "Published"]
 
 
 def test_sweeps_are_shipped():
-    assert {"amazon", "quickstart"} <= {path.stem for path in SHIPPED.glob("*.yaml")}
+    tables = {"amazon", "amazon-large", "mnli", "mnli-domains", "table2"}
+    figures = {"lambda", "transition"}
+    assert {"quickstart", *tables, *figures} <= {path.stem for path in SHIPPED.glob("*.yaml")}
 
 
 def test_a_minimal_file_is_the_papers_protocol(file):
