@@ -132,7 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="a sweep in sweeps/, or the path of a YAML file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a setting")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="change a setting; of several sweeps in all of them, PART:key=value in one",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost")
     parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
     return parser

@@ -49,7 +49,7 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     several: Path, tmp_path: Path
 ) -> None:
     _block(several, tmp_path)
-    result = run("sweep", str(several))
+    result = run("sweep", str(several), timeout=600)
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
     table = (tmp_path / "runs/several/summary.md").read_text()
