@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from doge_ray.command import make_console, run_command
 from doge_ray.engine.journal import Journal
+from doge_ray.engine.parts import has_parts, publish_combined
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
 from doge_ray.engine.publish import publish_tables
 from doge_ray.errors import InputError
+from doge_ray.reporting.combined import combined_table
 from doge_ray.reporting.summary import comparison_table
 
 
@@ -23,6 +25,10 @@ def main(arguments: Sequence[str]) -> None:
     key, equals, storage = options.storage.partition("=")
     if key != "storage" or not equals:
         raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
+    if has_parts(options.name, storage):
+        parts = publish_combined(options.name, storage)
+        make_console().print(combined_table(options.name, parts))
+        return
     graph, store, results = recall(options.name, storage)
     records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
     console = make_console()

@@ -1,5 +1,7 @@
 """``python -m doge_ray.sweep NAME [key=value ...]``: find and compare tickets.
 
+NAME is a sweep, or a list of several that run one after the other.
+
 The steps are the paper's (figure 2): fine-tune, score, draw tickets, rewind, measure on domains
 never seen. What is published already is found, not computed, so the same command goes on after
 any interruption.
@@ -9,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from doge_ray.command import make_console, run_command
-from doge_ray.config import SweepConfig, load_config
+from doge_ray.config import Parts, SweepConfig, load_config, load_parts
 from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
 from doge_ray.domains.corpus import load_corpus
@@ -26,21 +29,61 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse the command line and run the sweep."""
+    """Parse the command line and run the sweep, or the several that it consists of."""
     options = _parser().parse_args(arguments)
-    config = load_config(options.name, options.overrides)
+    parts = load_parts(options.name, options.overrides)
+    if parts is not None:
+        run_all(parts, options)
+    else:
+        run_one(load_config(options.name, options.overrides), options)
+
+
+def run_one(config: SweepConfig, options: argparse.Namespace) -> None:
+    """One sweep, or its plan."""
     Storage(config.storage).check_writable()
     corpus = load_corpus(config.data)
     model_folder = find_model(config.model)
 
     # Torch, Ray and MLflow take seconds to import: what is quickly checked was checked before.
-    from doge_ray.engine.plan import print_plan
     from doge_ray.engine.prepare import prepare
 
-    prepared = prepare(config, corpus, model_folder)
+    _start(prepare(config, corpus, model_folder), make_console(), options)
+
+
+def run_all(parts: Parts, options: argparse.Namespace) -> None:
+    """Several sweeps, all of them checked before the first begins."""
+    configs = [part.config for part in parts.parts]
+    Storage(parts.storage).check_writable()
+    folders = [find_model(config.model) for config in configs]
+
+    from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
+    from doge_ray.engine.prepare import prepare
+    from doge_ray.reporting.combined import combined_table
+
+    check_parts_folder(parts)
+    # One corpus at a time is in memory; what is kept of it is mapped from disk.
+    prepared = [
+        prepare(config, load_corpus(config.data), folder)
+        for config, folder in zip(configs, folders, strict=True)
+    ]
     console = make_console()
+    start = partial(_start, console=console, options=options)
+    if options.dry_run:
+        for sweep in prepared:
+            start(sweep)
+        return
+    try:
+        run_parts(parts, prepared, start)
+    finally:
+        console.print(combined_table(parts.name, publish_combined(parts.name, parts.storage)))
+    console.print(f"results  {parts.storage}/{parts.name}/summary.md")
+
+
+def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:
     console.print(audit_table(prepared.data.audit))
     if options.dry_run:
+        from doge_ray.engine.plan import print_plan
+
         print_plan(prepared, console)
     else:
         run(prepared, console, options.address)
@@ -89,7 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="a sweep in sweeps/, or the path of a YAML file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a setting")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="change a setting; of several sweeps in all of them, PART:key=value in one",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost")
     parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
     return parser

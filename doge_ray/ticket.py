@@ -44,6 +44,7 @@ def main(arguments: Sequence[str]) -> None:
         seed=wanted.seed,
         normalize=wanted.normalize,
         min_heads=wanted.min_heads,
+        ffn_rank=source.get("ffn_rank", "score"),
     )
     provenance = {**ticket.provenance, "scores": wanted.scores, "scored": source}
     try:

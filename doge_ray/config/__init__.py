@@ -1,7 +1,10 @@
-"""What a sweep is (``schema``), how a file and overrides become one (``load``), its help text."""
+"""What a sweep is (``schema``), how a file and overrides become one (``load``) or several
+(``parts``), its help text (``document``).
+"""
 
-from doge_ray.config.data import AmazonData, DataConfig, FilesData, QuickstartData
+from doge_ray.config.data import AmazonData, DataConfig, FilesData, MnliData, QuickstartData
 from doge_ray.config.load import load_config
+from doge_ray.config.parts import Part, Parts, load_parts
 from doge_ray.config.schema import ResourceConfig, ScoringConfig, SweepConfig, TrainConfig
 from doge_ray.config.search import Range, SearchConfig
 
@@ -9,6 +12,9 @@ __all__ = [
     "AmazonData",
     "DataConfig",
     "FilesData",
+    "MnliData",
+    "Part",
+    "Parts",
     "QuickstartData",
     "Range",
     "ResourceConfig",
@@ -17,4 +23,5 @@ __all__ = [
     "SweepConfig",
     "TrainConfig",
     "load_config",
+    "load_parts",
 ]

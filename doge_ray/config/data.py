@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from doge_ray.config.section import Section, setting
 
@@ -22,6 +22,51 @@ class AmazonData(Section):
     limit: int | None = setting(
         None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
     )
+
+
+class MnliData(Section):
+    """The paper's MNLI: does one sentence follow from another? Ten genres of text and speech."""
+
+    task: Literal["mnli"] = setting(..., "which data set")
+    source_domains: tuple[str, ...] = setting(
+        ("fiction", "government", "slate", "telephone", "travel"),
+        "genres to train on, or to draw from with num_sources",
+        min_length=1,
+    )
+    target_domains: tuple[str, ...] = setting(
+        ("facetoface", "letters", "nineeleven", "oup", "verbatim"),
+        "genres never seen in training",
+        min_length=1,
+    )
+    num_sources: int | None = setting(
+        None, "train on that many of source_domains; unset: on all", paper="5, 4, 3", ge=1
+    )
+    draw: int = setting(
+        0,
+        "which of all choices of num_sources genres, in one fixed shuffled order: different draws "
+        "are different choices until all are used, then they begin again",
+        paper="unnamed",
+        ge=0,
+    )
+    root: str | None = setting(
+        None, "folder with <genre>/{train,dev,test}.json as the authors released; unset: the hub"
+    )
+    hub: str = setting(
+        "nyu-mll/multi_nli", "data set on the Hugging Face hub, or a folder that holds a copy of it"
+    )
+    limit: int | None = setting(
+        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> MnliData:
+        most = len(self.source_domains)
+        if self.num_sources is not None and self.num_sources > most:
+            raise ValueError(
+                f"data.num_sources={self.num_sources} is more than the {most} source_domains "
+                "there are; lower it or name more"
+            )
+        return self
 
 
 class QuickstartData(Section):
@@ -67,7 +112,10 @@ class FilesData(Section):
 
 DATA_SECTIONS: dict[str, type[Section]] = {
     "amazon": AmazonData,
+    "mnli": MnliData,
     "quickstart": QuickstartData,
     "files": FilesData,
 }
-DataConfig = Annotated[AmazonData | QuickstartData | FilesData, Field(discriminator="task")]
+DataConfig = Annotated[
+    AmazonData | MnliData | QuickstartData | FilesData, Field(discriminator="task")
+]

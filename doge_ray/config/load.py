@@ -31,11 +31,18 @@ def load_config(name: str, overrides: Sequence[str] = ()) -> SweepConfig:
         InputError: unknown file, key or value; names it, what is allowed and the nearest name.
     """
     path = find_sweep(name)
-    settings = _read(path)
+    return configure(path, map(parse_pair, overrides), str(path))
+
+
+def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> SweepConfig:
+    """A sweep file with the given settings in place of its own; ``place`` stands in errors."""
+    settings = read_settings(path)
+    if "parts" in settings:
+        raise InputError(f"{path} consists of several sweeps; name one of those it lists")
     settings.setdefault("name", path.stem)
-    for override in overrides:
-        _apply(settings, override)
-    return validate(settings, str(path))
+    for key, value in pairs:
+        _assign(settings, key, value)
+    return validate(settings, place)
 
 
 def validate(settings: dict[str, Any], place: str) -> SweepConfig:
@@ -105,7 +112,8 @@ def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") 
             yield prefix + name
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, Any]:
+    """The mapping at the top of a YAML file."""
     try:
         settings = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -115,8 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _apply(settings: dict[str, Any], override: str) -> None:
-    key, value = parse_pair(override)
+def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
     *sections, leaf = _full_key(key, settings).split(".")
     for section in sections:
         settings = settings.setdefault(section, {})
@@ -137,7 +144,7 @@ def _full_key(key: str, settings: dict[str, Any]) -> str:
 
 
 # pydantic puts the tag of the union member it tried into the location of an error.
-_TAGS = {*DATA_SECTIONS, "range", "list"}
+_TAGS = {*DATA_SECTIONS, "range", "list", "levels"}
 
 
 def _explain(problem: dict[str, Any], keys: set[str]) -> str:

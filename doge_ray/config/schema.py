@@ -51,8 +51,18 @@ class TrainConfig(Section):
 class ScoringConfig(Section):
     """How sensitivities become scores (paper section 3.2)."""
 
+    method: Literal["exact", "authors_code"] = setting(
+        "exact",
+        "exact: every example counts once; authors_code: as the released code computes scores, "
+        "with its faults, for comparison: gradients add up over batches and domains and are never "
+        "zeroed, each token's |gradient| counts, FFN blocks are ranked by |score|; it then depends "
+        "on batch_size and on the order of the source domains, and one process does it",
+        paper="authors_code with batch_size 16",
+    )
     granularity: Literal["example", "token"] = setting(
-        "example", "take |gradient| of the whole example, or of each token", paper="example"
+        "example",
+        "take |gradient| of the whole example, or of each token; read by method exact only",
+        paper="example",
     )
     normalize: Literal["heads", "all"] = setting(
         "all",
@@ -96,6 +106,8 @@ EXTENSIBLE = frozenset(
 )
 
 
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+
 # Folders of the storage that belong to no sweep.
 RESERVED = ("store", "mlartifacts")
 
@@ -103,9 +115,7 @@ RESERVED = ("store", "mlartifacts")
 class SweepConfig(Section):
     """A sweep: which model, data and methods, how to train, what to search, where to keep it."""
 
-    name: str = setting(
-        ..., "name of the sweep and of its folder", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
-    )
+    name: str = setting(..., "name of the sweep and of its folder", pattern=NAME)
     model: str = setting(
         ...,
         "hub name, local folder, or package:NAME/FOLDER for a model inside an installed package",
@@ -145,7 +155,7 @@ class SweepConfig(Section):
                 "compared with, and every method once"
             )
         for field in {field for method in self.methods for field in dimensions(method).values()}:
-            if self.search.sampler == "grid" and isinstance(getattr(self.search, field), Range):
+            if self.search.sampler == "grid" and isinstance(self.search.space(field), Range):
                 raise ValueError(f"search.{field}: a grid needs a list of values, not a range")
         for size in self.search.batch_size:
             if size % self.resources.trial_workers:
@@ -159,7 +169,9 @@ class SweepConfig(Section):
     def science(self) -> dict[str, Any]:
         """Every setting that can change a result, by dotted key."""
         flat = flatten(self.model_dump(mode="json"))
-        return {key: value for key, value in flat.items() if key not in EXTENSIBLE}
+        # Exact sums do not depend on how the examples are batched.
+        decisive = set() if self.scoring.method == "exact" else {"scoring.batch_size"}
+        return {key: value for key, value in flat.items() if key not in EXTENSIBLE - decisive}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
+from doge_ray.config.levels import PAPER_LEVELS, Level
 from doge_ray.config.section import Section, setting
 
 
@@ -30,14 +31,27 @@ class Range(Section):
         return (self.low, self.high)
 
 
+def _kind(value: Any) -> str:
+    return "range" if isinstance(value, dict | Range) else "list"
+
+
 def _listed(value: Any) -> Any:
-    """A single value is a list of one."""
+    """A single value is a list of one; "paper" is a list by its name."""
+    if value == "paper":
+        return value
     return (value,) if isinstance(value, int | float | str) else value
 
 
 FloatSpace = Annotated[
     Annotated[Range, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
-    Discriminator(lambda value: "range" if isinstance(value, dict | Range) else "list"),
+    Discriminator(_kind),
+    BeforeValidator(_listed),
+]
+SparsitySpace = Annotated[
+    Annotated[Range, Tag("range")]
+    | Annotated[tuple[float, ...], Tag("list")]
+    | Annotated[Literal["paper"], Tag("levels")],
+    Discriminator(lambda value: "levels" if value == "paper" else _kind(value)),
     BeforeValidator(_listed),
 ]
 IntChoices = Annotated[tuple[int, ...], BeforeValidator(_listed)]
@@ -67,8 +81,12 @@ class SearchConfig(Section):
         (1e-5, 2e-5, 3e-5, 5e-5), "AdamW's peak rate", paper="1e-5, 2e-5, 3e-5, 5e-5"
     )
     batch_size: IntChoices = setting((16, 32), "examples per step over all workers", paper="16, 32")
-    sparsity: FloatSpace = setting(
-        Range(low=0.05, high=0.6), "fraction of heads and of FFN blocks removed", paper="25 levels"
+    sparsity: SparsitySpace = setting(
+        Range(low=0.05, high=0.6),
+        "fraction of heads and of FFN blocks removed; or paper: the 25 levels of the released "
+        "scripts, 0 to 0.63 of the encoder's weights, up to 90 % of the heads and half of the FFN "
+        "blocks",
+        paper="25 levels",
     )
     variance_weight: FloatSpace = setting(
         (0.0, 10.0, 50.0, 100.0), "λ of the domain-general score", paper="0, 10, 50, 100"
@@ -89,9 +107,19 @@ class SearchConfig(Section):
         Range(low=0.1, high=10, log=True), "weight of CORAL's distance of covariances"
     )
 
+    def space(self, name: str) -> Range | tuple[Any, ...]:
+        """What a hyper-parameter is drawn from, the paper's levels as a list of sparsities."""
+        values = getattr(self, name)
+        return tuple(PAPER_LEVELS) if values == "paper" else values
+
+    def level(self, sparsity: float) -> Level:
+        """The fractions of heads and of FFN blocks that a sparsity of the space stands for."""
+        return PAPER_LEVELS[sparsity] if self.sparsity == "paper" else Level(sparsity, sparsity)
+
     @model_validator(mode="after")
     def _possible(self) -> SearchConfig:
-        _check(self.sparsity, "sparsity", lambda s: 0 <= s < 1, "a fraction: 0 <= sparsity < 1")
+        sparsity = self.space("sparsity")
+        _check(sparsity, "sparsity", lambda s: 0 <= s < 1, "a fraction: 0 <= sparsity < 1")
         _check(self.variance_weight, "variance_weight", lambda v: v >= 0, "zero or more")
         _check(self.learning_rate, "learning_rate", lambda r: 0 < r < 1, "above 0 and below 1")
         _check(self.batch_size, "batch_size", lambda b: b >= 1, "one example or more")

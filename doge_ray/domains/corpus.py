@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from doge_ray.config import DataConfig
-from doge_ray.domains import amazon, files, quickstart
+from doge_ray.domains import amazon, files, mnli, quickstart
 from doge_ray.domains.checks import check_splits
 from doge_ray.domains.labelled import Corpus, LabelledText
 from doge_ray.domains.subset import stratified
@@ -17,6 +17,7 @@ __all__ = ["Corpus", "LabelledText", "load_corpus"]
 
 LOADERS: dict[str, Callable[[Any], Corpus]] = {
     "amazon": amazon.load,
+    "mnli": mnli.load,
     "quickstart": quickstart.load,
     "files": files.load,
 }

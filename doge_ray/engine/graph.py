@@ -54,7 +54,7 @@ class Graph:
         """What may not change while a sweep goes on: settings, and contents of model and data."""
         settings = self.config.science()
         # Where model and data lie does not matter, as long as they are the same.
-        places = ("model", "data.root", "data.path")
+        places = ("model", "data.root", "data.path", "data.hub")
         contents = {"model_files": self.model.fingerprint, "data_rows": self.corpus}
         return {key: value for key, value in settings.items() if key not in places} | contents
 
@@ -113,12 +113,11 @@ class Graph:
 
     def scoring(self, training: Stage) -> Stage:
         """Moments of a fine-tuned model on the source domains."""
-        return _stage(
-            "scoring",
-            training=training.digest,
-            data=self.encoding.digest,
-            granularity=self.config.scoring.granularity,
-        )
+        scoring = self.config.scoring
+        how: dict[str, Any] = {"granularity": scoring.granularity}
+        if scoring.method != "exact":
+            how = {"method": scoring.method, "batch_size": scoring.batch_size}
+        return _stage("scoring", training=training.digest, data=self.encoding.digest, **how)
 
     def evaluation(self, training: Stage) -> Stage:
         """Predictions of a trained model on the target domains."""

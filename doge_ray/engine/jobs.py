@@ -16,11 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
 from doge_ray.stages.precision import Precision
 from doge_ray.stages.score import score
@@ -118,6 +120,7 @@ class ScoringJob:
     stages: dict[str, Stage]
     encoding: Stage
     parameters: UnitParameters
+    method: str
     granularity: Any
     batch_size: int
 
@@ -135,22 +138,39 @@ class ScoringJob:
                 continue
             started = time.monotonic()
             model = load_model(self.store.files(self.trainings[name])).to(world.device)
-            moments = score(
+            moments, how = self._score(model, data, world)
+            if world.rank == 0:
+                source = {"training": self.trainings[name].digest, **how}
+                self.store.put(
+                    stage,
+                    {"seconds": time.monotonic() - started, "examples": float(len(data.train))},
+                    partial(_write_scores, moments, self.parameters, source),
+                )
+            report({"scored": name})
+
+    def _score(
+        self, model: PreTrainedModel, data: Encoded, world: World
+    ) -> tuple[Moments, dict[str, Any]]:
+        """Moments, and what a score table says of their making."""
+        if self.method == "authors_code":
+            moments = score_as_released(
                 model,
                 data.train,
                 data.source_domains,
                 batch_size=self.batch_size,
-                granularity=self.granularity,
-                world=world,
+                device=world.device,
             )
-            if world.rank == 0:
-                source = {"training": self.trainings[name].digest, "granularity": self.granularity}
-                self.store.put(
-                    stage,
-                    {"seconds": time.monotonic() - started, "examples": moments.count_D.sum()},
-                    partial(_write_scores, moments, self.parameters, source),
-                )
-            report({"scored": name})
+            how = {"method": self.method, "batch_size": self.batch_size, "ffn_rank": "absolute"}
+            return moments, how
+        moments = score(
+            model,
+            data.train,
+            data.source_domains,
+            batch_size=self.batch_size,
+            granularity=self.granularity,
+            world=world,
+        )
+        return moments, {"granularity": self.granularity}
 
 
 def target_metrics(data: Encoded, predictions_N: np.ndarray) -> dict[str, Any]:

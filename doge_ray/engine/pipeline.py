@@ -122,16 +122,19 @@ class Pipeline:
         if assignment.kind == "dense":
             return dense_ticket(model.num_layers, model.num_heads, model.parameters)
         scores = self.graph.scoring(self.finetuned[assignment.seed])
-        moments, parameters, _ = read_scores(self.store.files(scores) / "scores.parquet")
+        moments, parameters, source = read_scores(self.store.files(scores) / "scores.parquet")
+        level = self.graph.config.search.level(assignment.sparsity)
         ticket = draw_ticket(
             assignment.kind,
             moments,
-            assignment.sparsity,
+            level.heads,
             parameters,
             variance_weight=assignment.variance_weight or 0.0,
             seed=derive_seed(assignment.seed, "random", assignment.trial),
             normalize=scoring.normalize,
             min_heads=scoring.min_heads,
+            ffn_sparsity=None if level.ffns == level.heads else level.ffns,
+            ffn_rank=source.get("ffn_rank", "score"),
         )
         return replace(ticket, provenance={**ticket.provenance, "scores": scores.digest})
 
@@ -167,6 +170,7 @@ class Pipeline:
             {name: self.graph.scoring(training) for name, training in trainings.items()},
             self.graph.encoding,
             self.graph.model.parameters,
+            scoring.method,
             scoring.granularity,
             scoring.batch_size,
         )

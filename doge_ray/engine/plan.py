@@ -99,7 +99,7 @@ def _most_distinct(method: str, config: SweepConfig) -> int:
     """Trials, or fewer where the lists have fewer combinations."""
     combinations = 1
     for field in dimensions(method).values():
-        values = getattr(config.search, field)
+        values = config.search.space(field)
         if isinstance(values, Range) or kind_of(method) == "random":
             return config.search.num_trials
         combinations *= len(values)

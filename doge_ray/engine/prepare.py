@@ -207,8 +207,9 @@ def _check_batches(config: SweepConfig, corpus: Corpus) -> None:
 def _check_sparsity(config: SweepConfig, facts: ModelFacts) -> None:
     heads, least = facts.num_heads, config.scoring.min_heads
     removable = facts.num_layers * max(0, heads - least)
-    for sparsity in bounds(config.search.sparsity):
-        if units_removed(sparsity, facts.num_layers * heads) > removable:
+    for sparsity in bounds(config.search.space("sparsity")):
+        removed = config.search.level(sparsity).heads
+        if units_removed(removed, facts.num_layers * heads) > removable:
             raise InputError(
                 f"search.sparsity={sparsity:g} is impossible for this model: of "
                 f"{facts.num_layers} x {heads} heads, {removable} can go while each layer keeps "

@@ -33,8 +33,10 @@ def score_models(models: Sequence[tuple[Pipeline, Mapping[str, Stage]]]) -> None
     if not jobs:
         return
     pipeline = models[0][0]
-    resources = pipeline.graph.config.resources
-    run_on_workers(jobs, pipeline.store, resources.stage_workers, resources)
+    config = pipeline.graph.config
+    # The released code's sums depend on the order of the batches: one process takes them all.
+    workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
+    run_on_workers(jobs, pipeline.store, workers, config.resources)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Space:
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw; returns the constants of the trial with this number."""
         for name, field in dimensions(self.method).items():
-            values = getattr(self.search, field)
+            values = self.search.space(field)
             if isinstance(values, Range):
                 trial.suggest_float(name, values.low, values.high, log=values.log)
             else:
@@ -41,7 +41,7 @@ class Space:
 def grid(method: str, search: SearchConfig, seed: int) -> list[dict[str, Any]]:
     """Every combination of the lists, shuffled once; repeated if more trials are asked for."""
     names = dimensions(method)
-    points = list(itertools.product(*(getattr(search, field) for field in names.values())))
+    points = list(itertools.product(*(search.space(field) for field in names.values())))
     order = np.random.default_rng(derive_seed(seed, "grid", method)).permutation(len(points))
     rounds = -(-search.num_trials // len(points))
     return [dict(zip(names, points[i], strict=True)) for i in list(order) * rounds]

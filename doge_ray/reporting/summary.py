@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.markup import escape
 from rich.table import Table
 
+from doge_ray.reporting.cells import markdown, percent, plus_minus
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.tickets.statistics import Interval, mean_interval, paired_bootstrap
+from doge_ray.tickets.statistics import Interval, paired_bootstrap
 
 _HEADER = (
     "method",
@@ -31,8 +30,7 @@ def comparison(records: SweepRecords) -> list[tuple[str, ...]]:
 
 def summary_markdown(records: SweepRecords) -> str:
     """The comparison with the notes that it needs to be read rightly."""
-    header, *lines = comparison(records)
-    table = [_cells(header), _cells(["---"] * len(header)), *map(_cells, lines)]
+    table = markdown(comparison(records))
     return "\n".join([f"# {records.name}", "", *table, "", *_notes(records), ""])
 
 
@@ -46,12 +44,12 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
         f"{sum(row.status != 'running' for row in search)} ({trained})",
         "" if chosen is None else f"{chosen.sparsity:.2f}",
         "" if chosen is None or chosen.variance_weight is None else f"{chosen.variance_weight:g}",
-        "" if chosen is None else _percent(chosen.parameter_fraction, "{:.0f} %"),
-        "" if chosen is None else _percent(chosen.dev_metric),
-        _plus_minus([row.target_metric for row in replicates]),
-        _plus_minus([row.target_metric_deduplicated for row in replicates]),
+        "" if chosen is None else percent(chosen.parameter_fraction, "{:.0f} %"),
+        "" if chosen is None else percent(chosen.dev_metric),
+        plus_minus([row.target_metric for row in replicates]),
+        plus_minus([row.target_metric_deduplicated for row in replicates]),
         "" if method == "dense" else _difference(method, records),
-        _percent(oracle),
+        percent(oracle),
     )
 
 
@@ -89,24 +87,6 @@ def _difference(method: str, records: SweepRecords) -> str:
 
 def _signed(interval: Interval) -> str:
     return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-
-
-def _plus_minus(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    interval = mean_interval(known)
-    if len(known) == 1:
-        return f"{100 * interval.mean:.1f} (one seed)"
-    return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
-
-
-def _percent(value: float | None, form: str = "{:.1f}") -> str:
-    return "" if value is None else form.format(100 * value)
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def comparison_table(records: SweepRecords) -> Table:

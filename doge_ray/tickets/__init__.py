@@ -1,20 +1,23 @@
 """The paper's mathematics, on numpy alone.
 
 Reading order: ``importance`` (sensitivities to scores, section 3.2), ``ticket`` (what is kept),
-``draw`` (scores to tickets), ``selection`` (which trial a study chooses), ``statistics`` (how sure
-the comparison is). Nothing here loads torch or Ray.
+``draw`` (scores to tickets), ``overlap`` (how alike two are), ``selection`` (which trial a study
+chooses), ``statistics`` (how sure the comparison is). Nothing here loads torch or Ray.
 """
 
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments, Scores, domain_general_score, expressive_score
+from doge_ray.tickets.overlap import Overlap, overlap
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 __all__ = [
     "Moments",
+    "Overlap",
     "Scores",
     "Ticket",
     "UnitParameters",
     "domain_general_score",
     "draw_ticket",
     "expressive_score",
+    "overlap",
 ]

@@ -6,6 +6,8 @@ Shapes: L layers, H heads of a layer.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,8 @@ from doge_ray.tickets.importance import (
 )
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
+FfnRank = Literal["score", "absolute"]
+
 
 def draw_ticket(
     kind: str,
@@ -32,6 +36,8 @@ def draw_ticket(
     seed: int = 0,
     normalize: Normalize = "all",
     min_heads: int = 1,
+    ffn_sparsity: float | None = None,
+    ffn_rank: FfnRank = "score",
 ) -> Ticket:
     """A doge, winning, losing or random ticket of a given sparsity.
 
@@ -44,20 +50,30 @@ def draw_ticket(
         seed: read by random tickets only.
         normalize: which scores are l2-normalised.
         min_heads: heads that stay in every layer.
+        ffn_sparsity: fraction of FFN blocks, where it is another than that of heads.
+        ffn_rank: "absolute" ranks the FFN blocks of a doge ticket by |score|, as the authors' code
+            does: blocks whose score is far below zero, the most domain-specific ones, are kept.
 
     Raises:
-        InputError: the sparsity is impossible.
+        InputError: a sparsity is impossible.
     """
-    scores = _ranking(kind, moments, variance_weight, seed, normalize)
+    scores = _ranking(kind, moments, variance_weight, seed, normalize, ffn_rank)
+    ffns_removed = units_removed(
+        sparsity if ffn_sparsity is None else ffn_sparsity, len(scores.ffn_L)
+    )
     provenance: dict[str, float | str] = {}
     if kind == "doge":
         provenance["variance_weight"] = variance_weight
+        if ffn_rank != "score":
+            provenance["ffn_rank"] = ffn_rank
     if kind == "random":
         provenance["seed"] = seed
     else:
         provenance["normalize"] = normalize
+    if ffn_sparsity is not None:
+        provenance["ffn_sparsity"] = ffn_sparsity
     head_mask = _keep_heads(scores.head_LH, sparsity, min_heads)
-    ffn_mask = _keep(scores.ffn_L, units_removed(sparsity, len(scores.ffn_L)))
+    ffn_mask = _keep(scores.ffn_L, ffns_removed)
     return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, provenance)
 
 
@@ -78,7 +94,12 @@ def largest_sparsity(num_heads: int, min_heads: int) -> float:
 
 
 def _ranking(
-    kind: str, moments: Moments, variance_weight: float, seed: int, normalize: Normalize
+    kind: str,
+    moments: Moments,
+    variance_weight: float,
+    seed: int,
+    normalize: Normalize,
+    ffn_rank: FfnRank,
 ) -> Scores:
     num_layers, num_heads = moments.shape
     if kind == "random":
@@ -86,7 +107,9 @@ def _ranking(
         rng = np.random.default_rng(seed)
         return Scores(rng.random((num_layers, num_heads)), rng.random(num_layers))
     if kind == "doge":
-        return domain_general_score(moments, variance_weight, normalize)
+        scores = domain_general_score(moments, variance_weight, normalize)
+        # Of all scores only these can be negative.
+        return scores if ffn_rank == "score" else replace(scores, ffn_L=np.abs(scores.ffn_L))
     if kind in ("winning", "losing"):
         scores = expressive_score(moments, normalize)
         return scores if kind == "winning" else Scores(-scores.head_LH, -scores.ffn_L)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.config import Range, SweepConfig, load_config
+from doge_ray.config import Range, SweepConfig, load_config, load_parts
 from doge_ray.config.load import SHIPPED
 from doge_ray.errors import InputError
 
@@ -17,11 +17,22 @@ def file(tmp_path) -> str:
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_sweep_parses(path):
-    assert load_config(path.stem).name == path.stem
+    sweep = load_parts(path.stem) or load_config(path.stem)
+    assert sweep.name == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_sweep_says_what_it_reproduces_costs_needs_and_what_is_published(path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
+    words = [line.split()[1] for line in head]
+    topics = [word for word in words if word in ("Reproduces", "Costs", "Data", "Published")]
+    assert topics == ["Reproduces", "Costs", "Data", "Published"]
 
 
 def test_sweeps_are_shipped():
-    assert {"amazon", "quickstart"} <= {path.stem for path in SHIPPED.glob("*.yaml")}
+    tables = {"amazon", "amazon-large", "mnli", "mnli-domains", "table2"}
+    figures = {"lambda", "transition"}
+    assert {"quickstart", *tables, *figures} <= {path.stem for path in SHIPPED.glob("*.yaml")}
 
 
 def test_a_minimal_file_is_the_papers_protocol(file):
@@ -71,6 +82,7 @@ OVERRIDES = {
         Range(low=1e-5, high=1e-3, log=True),
     ),
     "sparsity=0": ("search.sparsity", (0.0,)),
+    "sparsity=paper": ("search.sparsity", "paper"),
     "methods=[dense, losing]": ("methods", ("dense", "losing")),
 }
 
@@ -104,12 +116,13 @@ REFUSED = {
     "patience=soon": "train.patience='soon': input should be a valid integer",
     "patience=0": "train.patience=0: input should be greater than or equal to 1",
     "sampler=gird": "search.sampler='gird': input should be 'tpe', 'random' or 'grid'",
-    "data.task=imdb": "data.task='imdb'; allowed: amazon, quickstart, files",
-    "data={}": "data.task=None; allowed: amazon, quickstart, files",
+    "data.task=imdb": "data.task='imdb'; allowed: amazon, mnli, quickstart, files",
+    "data={}": "data.task=None; allowed: amazon, mnli, quickstart, files",
     "data.split=D": "data.split='D': input should be 'A', 'B' or 'C'",
     "task=files": "data.path is not set; it has no default",
     "sparsity=1.2": "search.sparsity=1.2 is impossible; allowed: a fraction: 0 <= sparsity < 1",
     "sparsity={low: 0.5, high: 1}": "search.sparsity=1 is impossible",
+    "sparsity=papr": "search.sparsity.0='papr': input should be a valid number",
     "sparsity=[]": "search.sparsity is empty; give at least one value",
     "sparsity={low: 0.5, high: 0.5}": "search.sparsity: low (0.5) must be below high (0.5)",
     "learning_rate={low: 0, high: 0.1, log: true}": "low (0.0) must be positive for a logarithmic",

@@ -58,7 +58,7 @@ SETTINGS = {
         "train.clip=0.5",
         "train.precision=fp32",
     ],
-    "scoring": ["scoring.granularity=token"],
+    "scoring": ["scoring.granularity=token", "scoring.method=authors_code"],
     # Search, tickets and seeds reach a stage as its mask, rate, batch size and seed; model and
     # data as the fingerprints of their contents.
     None: [
@@ -86,6 +86,7 @@ SETTINGS = {
         "search.learning_rate=1e-4",
         "search.batch_size=8",
         "search.sparsity=0.5",
+        "search.sparsity=paper",
         "search.variance_weight=1",
         "search.irm_strength=1",
         "search.irm_anneal=0.1",
@@ -126,6 +127,32 @@ def test_every_setting_was_thought_of():
 def test_contents_change_what_is_made_of_them(make_graph, change, kinds):
     graph = make_graph()
     assert differing(digests(graph), digests(replace(graph, **change))) == kinds
+
+
+def test_the_released_scoring_depends_on_its_batches_and_always_sums_tokens(make_graph):
+    released = digests(make_graph("scoring.method=authors_code"))
+    batches = digests(make_graph("scoring.method=authors_code", "scoring.batch_size=16"))
+    tokens = digests(make_graph("scoring.method=authors_code", "scoring.granularity=token"))
+    assert differing(released, batches) == {"scoring"}
+    assert tokens == released
+
+
+def test_batches_are_part_of_a_sweep_where_scores_depend_on_them(make_graph):
+    def science(*overrides):
+        return make_graph("scoring.batch_size=16", *overrides).science
+
+    assert "scoring.batch_size" not in science()
+    assert science("scoring.method=authors_code")["scoring.batch_size"] == 16
+
+
+def test_exact_scoring_is_identified_as_before_there_was_another(make_graph):
+    training = make_graph().training(DENSE, make_graph().recipe(1e-5, 16, 1))
+    assert make_graph().scoring(training).inputs == {
+        "version": 1,
+        "training": training.digest,
+        "data": make_graph().encoding.digest,
+        "granularity": "example",
+    }
 
 
 HALF = replace(DENSE, kind="doge", ffn_mask=np.array([True, False]))

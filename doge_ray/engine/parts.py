@@ -1,0 +1,82 @@
+"""Several sweeps as one command: one after the other, then one table of all.
+
+A folder ``<storage>/<name>`` holds ``parts.json``, which names the sweeps, and ``summary.md``.
+Everything else is each sweep's own, in its own folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from doge_ray.config import Parts
+from doge_ray.engine.journal import Journal
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import Prepared, recall
+from doge_ray.engine.publish import publish_tables
+from doge_ray.engine.storage import Storage
+from doge_ray.errors import InputError, SweepError
+from doge_ray.reporting.combined import PartRecords, combined_markdown
+from doge_ray.reporting.records import SweepRecords
+
+
+def check_parts_folder(parts: Parts) -> None:
+    """Refuse a name under which an ordinary sweep has its results.
+
+    Raises:
+        InputError: there is one.
+    """
+    results = Storage(parts.storage)
+    if results.read_text(f"{parts.name}/sweep.json") is not None:
+        raise InputError(
+            f"{results.root}/{parts.name} holds a single sweep; give this one its own folder with "
+            "name=NEW_NAME"
+        )
+
+
+def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepared], None]) -> None:
+    """Run sweep after sweep; one that cannot go on does not keep the others from it.
+
+    Raises:
+        SweepError: in the end, where a sweep could not go on; names it and its reason.
+    """
+    described = [
+        {"name": part.config.name, "column": part.column, "paper": part.paper}
+        for part in parts.parts
+    ]
+    Storage(parts.storage).write_text(f"{parts.name}/parts.json", json.dumps(described, indent=1))
+    failed = {}
+    for sweep in prepared:
+        try:
+            run(sweep)
+        except SweepError as error:
+            failed[sweep.config.name] = str(error)
+    if failed:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise SweepError(f"{len(failed)} of {len(parts.parts)} sweeps could not go on: {reasons}")
+
+
+def publish_combined(name: str, storage: str) -> list[PartRecords]:
+    """Write the tables of all parts, and the combined ``summary.md``, from what is stored."""
+    results = Storage(storage)
+    described = json.loads(results.read_text(f"{name}/parts.json") or "[]")
+    records = [_records(part, results) for part in described]
+    results.write_text(f"{name}/summary.md", combined_markdown(name, records))
+    return records
+
+
+def has_parts(name: str, storage: str) -> bool:
+    """Whether several sweeps were started under this name."""
+    return Storage(storage).read_text(f"{name}/parts.json") is not None
+
+
+def _records(part: dict[str, Any], results: Storage) -> PartRecords:
+    started = results.read_text(f"{part['name']}/sweep.json") is not None
+    records = _published(part["name"], results.root) if started else None
+    return PartRecords(part["name"], part["column"], part["paper"], records)
+
+
+def _published(name: str, storage: str) -> SweepRecords:
+    graph, store, results = recall(name, storage)
+    return publish_tables(Pipeline.of(graph, store), Journal(results, name), results)

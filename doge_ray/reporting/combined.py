@@ -1,0 +1,136 @@
+"""One table of several sweeps: by column of the paper's table, and sweep by sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from doge_ray.reporting.cells import markdown, percent, plus_minus
+from doge_ray.reporting.records import SweepRecords
+
+AVERAGE = "average"
+_HEADER = ("data", "method", "sweeps", "removed", "target", "oracle", "paper")
+
+
+@dataclass(frozen=True)
+class PartRecords:
+    """A part: the column it belongs to, the paper's results in percent, and ours so far."""
+
+    name: str
+    column: str
+    paper: Mapping[str, float]
+    records: SweepRecords | None
+
+
+def combined(parts: Sequence[PartRecords]) -> list[tuple[str, ...]]:
+    """One line per column and method, with a header; in the end the average over columns."""
+    columns = list(dict.fromkeys(part.column for part in parts))
+    lines = [
+        _line(column, method, [part for part in parts if part.column == column])
+        for column in columns
+        for method in _methods([part for part in parts if part.column == column])
+    ]
+    if len(columns) > 1:
+        lines += [_average(method, columns, parts) for method in _methods(parts)]
+    return [_HEADER, *lines]
+
+
+def combined_markdown(name: str, parts: Sequence[PartRecords]) -> str:
+    """The table by columns, every sweep where a column has several, and how to read them."""
+    text = [f"# {name}", "", *markdown(combined(parts)), "", *map("- {}".format, _NOTES), ""]
+    if len({part.column for part in parts}) < len(parts):
+        lines = [_line(part.name, method, [part]) for part in parts for method in _methods([part])]
+        text += ["## Every sweep", "", *markdown([_HEADER, *lines]), ""]
+    return "\n".join(text)
+
+
+def combined_table(name: str, parts: Sequence[PartRecords]) -> Table:
+    """The table by columns for a terminal."""
+    header, *lines = combined(parts)
+    table = Table(title=name, title_justify="left")
+    for heading in header:
+        left = heading in ("data", "method")
+        table.add_column(heading, justify="left" if left else "right")
+    for line in lines:
+        table.add_row(*map(escape, line))
+    return table
+
+
+_NOTES = (
+    "In percent, mean over target domains. sweeps: those with a result, of all. removed: share of "
+    "the encoder's parameters, of the chosen trials.",
+    "target: the chosen configurations repeated with fresh seeds, and Student's 95 % interval: "
+    "over seeds where the column is one sweep, over the sweeps' means where it is several.",
+    "oracle: **selected on the test set**, as the paper's figures are.",
+    "average: over the columns, where all have a result.",
+)
+
+
+def _line(label: str, method: str, parts: Sequence[PartRecords]) -> tuple[str, ...]:
+    targets = [target for part in parts if (target := _targets(part, method))]
+    means = [float(np.mean(target)) for target in targets]
+    return (
+        label,
+        method,
+        f"{len(means)} of {len(parts)}",
+        percent(_mean(_removed(part, method) for part in parts), "{:.0f} %"),
+        plus_minus(targets[0] if len(parts) == 1 and targets else means),
+        percent(_mean(_oracle(part, method) for part in parts)),
+        _paper(method, parts),
+    )
+
+
+def _average(method: str, columns: Sequence[str], parts: Sequence[PartRecords]) -> tuple[str, ...]:
+    by_column = [[part for part in parts if part.column == column] for column in columns]
+    ours = [_mean(_mean(_targets(part, method)) for part in of) for of in by_column]
+    oracle = [_mean(_oracle(part, method) for part in of) for of in by_column]
+    removed = [_mean(_removed(part, method) for part in of) for of in by_column]
+    paper = [_paper(method, of) for of in by_column]
+    return (
+        AVERAGE,
+        method,
+        "",
+        percent(_mean_of_all(removed), "{:.0f} %"),
+        percent(_mean_of_all(ours)),
+        percent(_mean_of_all(oracle)),
+        f"{np.mean([float(value) for value in paper]):.1f}" if all(paper) else "",
+    )
+
+
+def _methods(parts: Iterable[PartRecords]) -> list[str]:
+    """Those of the sweeps, and those that the paper alone has."""
+    swept = [method for part in parts if part.records for method in part.records.methods]
+    return list(dict.fromkeys([*swept, *(method for part in parts for method in part.paper)]))
+
+
+def _targets(part: PartRecords, method: str) -> list[float]:
+    """Of the finished replicates of the chosen configuration."""
+    rows = part.records.replicates(method) if part.records else []
+    return [row.target_metric for row in rows if row.target_metric is not None]
+
+
+def _oracle(part: PartRecords, method: str) -> float | None:
+    rows = part.records.search(method) if part.records else []
+    return next((row.target_metric for row in rows if row.selected_oracle), None)
+
+
+def _removed(part: PartRecords, method: str) -> float | None:
+    rows = part.records.search(method) if part.records else []
+    return next((row.parameter_fraction for row in rows if row.selected_source_dev), None)
+
+
+def _paper(method: str, parts: Iterable[PartRecords]) -> str:
+    return next((f"{part.paper[method]:.1f}" for part in parts if method in part.paper), "")
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _mean_of_all(values: Sequence[float | None]) -> float | None:
+    return None if None in values else _mean(values)

@@ -1,0 +1,80 @@
+"""Two sweeps in one command, of which one cannot go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from doge_ray.config import load_config, load_parts
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.prepare import prepare
+from doge_ray.seeds import derive_seed
+from tests.engine.project import make_project, run
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Dense trials alone: with one learning rate, then with another."""
+    search = {"num_trials": 1, "learning_rate": [0.01], "max_failures": 0, "sampler": "grid"}
+    settings = {"methods": ["dense"], "train": {"max_epochs": 1}}
+    sweep = make_project(tmp_path, search=search | {"sparsity": [0.3]}, **settings)
+    parts = [
+        {"sweep": str(sweep), "set": {"search.learning_rate": rate}, "name": name, "column": "all"}
+        for name, rate in (("fast", 0.02), ("slow", 0.01))
+    ]
+    path = tmp_path / "several.yaml"
+    path.write_text(yaml.safe_dump({"parts": parts}))
+    return path
+
+
+def _block(path: Path, folder: Path) -> None:
+    """Nothing can be written where the first part's dense trial belongs."""
+    parts = load_parts(str(path))
+    assert parts is not None
+    config = parts.parts[0].config
+    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
+    assignment = Assignment("dense", 0, 0, derive_seed(config.seed, "search"), 0.02, 16)
+    stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage
+    blocked = folder / "runs/store" / stage.path
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.symlink_to(folder / "nowhere")
+
+
+@pytest.mark.ray
+def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
+    several: Path, tmp_path: Path
+) -> None:
+    _block(several, tmp_path)
+    result = run("sweep", str(several), timeout=600)
+    assert result.returncode == 1, result.stderr
+    assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
+    table = (tmp_path / "runs/several/summary.md").read_text()
+    assert "| all | dense | 1 of 2 |" in table
+    assert "| several-fast | dense | 0 of 1 |" in table
+    assert "| several-slow | dense | 1 of 1 |" in table
+    assert (tmp_path / "runs/several-slow/summary.md").is_file()
+
+    (tmp_path / "runs/several/summary.md").unlink()
+    report = run("report", "several", f"storage={tmp_path / 'runs'}")
+    assert report.returncode == 0, report.stderr
+    assert (tmp_path / "runs/several/summary.md").read_text() == table
+    assert "1 of 2" in report.stdout
+
+
+def test_all_parts_are_checked_before_the_first_runs(several: Path, tmp_path: Path) -> None:
+    result = run("sweep", str(several), "slow:data.target_domains=[gray]", timeout=90)
+    assert result.returncode == 2
+    assert "gray" in result.stderr
+    assert not list((tmp_path / "runs").glob("several*"))
+
+
+def test_the_folder_of_a_single_sweep_is_not_taken(several: Path, tmp_path: Path) -> None:
+    config = load_config(str(tmp_path / "sweep.yaml"), ["name=several"])
+    prepare(config, load_corpus(config.data), find_model(config.model)).claim_folder()
+    result = run("sweep", str(several), timeout=90)
+    assert result.returncode == 2
+    assert "runs/several holds a single sweep; give this one its own" in result.stderr

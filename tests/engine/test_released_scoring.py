@@ -1,0 +1,94 @@
+"""Both ways of scoring from a fine-tuned model to tickets, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from doge_ray.config import load_config
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.prepare import prepare
+from doge_ray.stages.score_table import read_scores
+from doge_ray.stages.world import World
+from doge_ray.tickets import Ticket, overlap
+from tests.engine.project import make_project
+
+ALONE = World(0, 1, torch.device("cpu"))
+DENSE = Assignment("dense", 0, 0, 7, 0.01, 16)
+DOGE = Assignment("doge", 0, 0, 7, 0.01, 16, sparsity=0.4, variance_weight=100.0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads cost tiny networks more than they give."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("project"), train={"max_epochs": 1})
+
+
+def scored(path: Path, *overrides: str) -> tuple[Pipeline, dict[str, Any]]:
+    """Fine-tune, unless that is published, and score."""
+    config = load_config(str(path), overrides)
+    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
+    prepared.initialise(DENSE.seed)
+    pipeline = Pipeline(prepared.graph, prepared.store)
+    training = pipeline.training(DENSE)
+    training.run(ALONE, lambda record: None)
+    job = pipeline.scoring({"model": training.stage})
+    job.run(ALONE, lambda record: None)
+    file = prepared.store.files(job.stages["model"]) / "scores.parquet"
+    moments, _, source = read_scores(file)
+    found = {"source": source, "counts": moments.count_D.tolist(), "training": training.stage}
+    return replace(pipeline, finetuned={DENSE.seed: training.stage}), found
+
+
+def ticket(path: Path, *overrides: str) -> Ticket:
+    return scored(path, *overrides)[0].ticket(DOGE)
+
+
+def test_the_score_table_says_how_it_was_made(path: Path) -> None:
+    _, exact = scored(path)
+    _, released = scored(path, "scoring.method=authors_code", "scoring.batch_size=16")
+    assert exact["training"] == released["training"]
+    training = exact["training"].digest
+    assert exact["source"] == {"training": training, "granularity": "example"}
+    assert released["source"] == {
+        "training": training,
+        "method": "authors_code",
+        "batch_size": 16,
+        "ffn_rank": "absolute",
+    }
+    assert exact["counts"] == [108, 108, 108]
+    assert released["counts"] == [7, 7, 7]
+
+
+def test_a_doge_ticket_is_ranked_as_its_table_says(path: Path) -> None:
+    exact = ticket(path)
+    released = ticket(path, "scoring.method=authors_code", "scoring.batch_size=16")
+    assert "ffn_rank" not in exact.provenance
+    assert released.provenance["ffn_rank"] == "absolute"
+    shared = overlap(exact, released)
+    assert (~exact.head_mask).sum() == (~released.head_mask).sum() == 4
+    assert 0 <= shared.heads.jaccard <= 1
+
+
+def test_a_level_of_the_paper_removes_its_own_share_of_heads_and_of_ffn_blocks(path: Path) -> None:
+    """Of 3 x 4 heads and 3 blocks: 75 % of the heads with 5 / 12 of the blocks."""
+    pipeline, _ = scored(path, "search.sparsity=paper", "scoring.min_heads=0")
+    drawn = pipeline.ticket(replace(DOGE, sparsity=0.5278))
+    assert (~drawn.head_mask).sum() == 9
+    assert (~drawn.ffn_mask).sum() == 1
+    assert drawn.provenance["ffn_sparsity"] == 5 / 12
