@@ -65,7 +65,8 @@ def _notes(records: SweepRecords) -> list[str]:
     failed = [row for row in records.rows if row.status == "failed"]
     notes = [
         f"{_METRICS[records.task]} in percent, mean over domains. trials: of the search, in "
-        "brackets how many distinct trainings they needed. removed: share of the encoder's parameters.",
+        "brackets how many distinct trainings they needed. removed: share of the encoder's "
+        "parameters.",
         "Each method's configuration was chosen by the source domains' dev metric, with an equal "
         "number of trials; source dev is that of the chosen trial.",
         f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
