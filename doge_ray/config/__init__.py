@@ -2,7 +2,15 @@
 (``parts``), its help text (``document``).
 """
 
-from doge_ray.config.data import AmazonData, DataConfig, FilesData, MnliData, QuickstartData
+from doge_ray.config.data import (
+    AmazonData,
+    DataConfig,
+    FilesData,
+    MnliData,
+    OntonotesData,
+    QuickstartData,
+    Task,
+)
 from doge_ray.config.load import load_config
 from doge_ray.config.parts import Part, Parts, load_parts
 from doge_ray.config.schema import ResourceConfig, ScoringConfig, SweepConfig, TrainConfig
@@ -13,6 +21,7 @@ __all__ = [
     "DataConfig",
     "FilesData",
     "MnliData",
+    "OntonotesData",
     "Part",
     "Parts",
     "QuickstartData",
@@ -21,6 +30,7 @@ __all__ = [
     "ScoringConfig",
     "SearchConfig",
     "SweepConfig",
+    "Task",
     "TrainConfig",
     "load_config",
     "load_parts",

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from doge_ray.config.section import Section, setting
 
+Task = Literal["classification", "tagging"]
+"""What a corpus is labelled for: a class for each text, or an entity tag for each word."""
+
 
 class AmazonData(Section):
     """The paper's AMAZON reviews: three-way sentiment over seven product categories."""
@@ -110,12 +113,42 @@ class FilesData(Section):
     )
 
 
+class OntonotesData(Section):
+    """Named entities: OntoNotes by genre, as in the paper, or any CoNLL files by domain."""
+
+    task: Literal["ontonotes"] = setting(..., "which data set")
+    root: str = setting(
+        ...,
+        "folder with <domain>/{train,dev,test}.txt, .conll or .json, or with CoNLL-2012 files "
+        "(*_gold_conll) below folders train, development and test",
+    )
+    source_domains: tuple[str, ...] = setting(
+        ("bc", "bn", "mz", "nw"), "domains to train on", min_length=1, paper="bc, bn, mz, nw"
+    )
+    target_domains: tuple[str, ...] = setting(
+        ("tc", "wb"), "domains never seen in training", min_length=1, paper="tc, wb"
+    )
+    scheme: Literal["auto", "iob1", "iob2", "iobes"] = setting(
+        "auto", "how the files tag entities; auto: told from the tags of all named domains"
+    )
+    types: tuple[str, ...] | None = setting(
+        None,
+        "entity types to learn, all others become O; unset: those that every named domain has",
+        paper="all 18",
+        min_length=1,
+    )
+    limit: int | None = setting(
+        None, "sentences kept per domain and split, a fixed random subset", unit="rows", ge=3
+    )
+
+
 DATA_SECTIONS: dict[str, type[Section]] = {
     "amazon": AmazonData,
     "mnli": MnliData,
     "quickstart": QuickstartData,
     "files": FilesData,
+    "ontonotes": OntonotesData,
 }
 DataConfig = Annotated[
-    AmazonData | MnliData | QuickstartData | FilesData, Field(discriminator="task")
+    AmazonData | MnliData | QuickstartData | FilesData | OntonotesData, Field(discriminator="task")
 ]

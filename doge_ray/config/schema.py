@@ -29,6 +29,12 @@ class TrainConfig(Section):
     max_length: int = setting(
         256, "longer texts are cut", unit="tokens", paper="256 on AMAZON", ge=8
     )
+    long_sentences: Literal["cut", "windows"] = setting(
+        "cut",
+        "tagged sentences beyond max_length: cut, which misses the entities after it, or read in "
+        "consecutive windows of whole words, each an example to train on and to score by",
+        paper="cut",
+    )
     weight_decay: float = setting(0.01, "AdamW's decay; none on biases and norms", ge=0)
     warmup: float = setting(0.1, "share of all steps in which the rate rises", ge=0, le=1)
     clip: float = setting(1.0, "largest norm of a step's gradient", gt=0)

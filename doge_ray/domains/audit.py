@@ -10,15 +10,16 @@ Shapes: N rows of one domain and split.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.domains.labelled import Corpus, TaggedText, Text
 
 Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
 
@@ -28,7 +29,8 @@ class SplitAudit:
     """Counts of rows for one domain and split.
 
     ``duplicated`` counts dev rows that stand in their domain's train, and test rows that stand in
-    any source's train or dev; ``truncated`` counts rows longer than ``max_length``.
+    any source's train or dev; ``truncated`` counts rows longer than ``max_length``. In a tagged
+    corpus a row is a sentence, and ``label_counts`` counts words.
     """
 
     split: str
@@ -36,11 +38,21 @@ class SplitAudit:
     label_counts: tuple[int, ...]
     truncated: int
     duplicated: int
+    sentences: int | None = None
 
     @property
     def rows(self) -> int:
         """All rows of the domain and split."""
-        return sum(self.label_counts)
+        return sum(self.label_counts) if self.sentences is None else self.sentences
+
+    def shares(self, label_names: Sequence[str]) -> list[tuple[float, str]]:
+        """Each label's share of the rows; of a tagged corpus each type's share of the entities."""
+        counts = dict(zip(label_names, self.label_counts, strict=True))
+        if self.sentences is not None:
+            # Every entity has one B- tag in IOB2.
+            counts = {tag[2:]: count for tag, count in counts.items() if tag.startswith("B-")}
+        total = max(1, sum(counts.values()))
+        return sorted((count / total, name) for name, count in counts.items())
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def audit_corpus(corpus: Corpus, max_length: int, truncated: Flags, duplicated: 
     parts = []
     for split, domains in corpus.splits.items():
         for domain, text in domains.items():
-            counts = Counter(text.labels)
+            counts = Counter(chain(*text.tags) if isinstance(text, TaggedText) else text.labels)
             parts.append(
                 SplitAudit(
                     split,
@@ -84,6 +96,7 @@ def audit_corpus(corpus: Corpus, max_length: int, truncated: Flags, duplicated: 
                     tuple(counts[label] for label in range(len(corpus.label_names))),
                     int(truncated[split][domain].sum()),
                     int(duplicated[split][domain].sum()),
+                    len(text) if isinstance(text, TaggedText) else None,
                 )
             )
     return Audit(corpus.label_names, max_length, tuple(parts))
@@ -100,15 +113,11 @@ def duplicate_flags(corpus: Corpus) -> Flags:
     }
 
 
-def _keys(text: LabelledText) -> list[tuple[str, ...]]:
-    columns = [text.texts] if text.pairs is None else [text.texts, text.pairs]
-    return [
-        tuple(" ".join(part.casefold().split()) for part in row)
-        for row in zip(*columns, strict=True)
-    ]
+def _keys(text: Text) -> list[tuple[str, ...]]:
+    return [tuple(" ".join(part.casefold().split()) for part in row) for row in text.passages]
 
 
-def _found(text: LabelledText, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
+def _found(text: Text, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
     return np.array([key in seen for key in _keys(text)], bool)
 
 
@@ -125,12 +134,12 @@ def audit_table(audit: Audit) -> Table:
     table.add_column(f"> {audit.max_length} tokens", justify="right")
     table.add_column("duplicated", justify="right")
     for part in audit.splits:
-        by_count = sorted(zip(part.label_counts, audit.label_names, strict=True))
+        shares = part.shares(audit.label_names)
         table.add_row(
             part.split,
             part.domain,
             f"{part.rows:,}",
-            *(f"{name} {count / part.rows:.0%}" for count, name in (by_count[0], by_count[-1])),
+            *(f"{name} {share:.0%}" for share, name in (shares[0], shares[-1])),
             f"{part.truncated / part.rows:.1%}",
             f"{part.duplicated / part.rows:.1%}" if part.split != "train" else "",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from doge_ray.config.load import nearest
-from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.domains.labelled import Corpus, TaggedText, Text
 from doge_ray.errors import InputError
 
 
@@ -43,16 +43,16 @@ def check_domains(
 
 
 def check_splits(corpus: Corpus) -> None:
-    """Refuse empty splits, a single label, and source splits that lack a label.
+    """Refuse empty splits, a single label, and source splits that lack a label or any entity.
 
-    A target may lack labels: it is only tested on.
+    A target may lack labels: it is only tested on. So may a tagged source, of many types.
 
     Raises:
         InputError: names the split, the domain and the label.
     """
     for split, domains in corpus.splits.items():
         for domain, text in domains.items():
-            if not text.texts:
+            if not len(text):
                 raise InputError(
                     f"the {split} split of domain {domain!r} is empty; "
                     "give it rows or leave the domain out"
@@ -67,7 +67,15 @@ def check_splits(corpus: Corpus) -> None:
             _check_labels(corpus, split, domain, text)
 
 
-def _check_labels(corpus: Corpus, split: str, domain: str, text: LabelledText) -> None:
+def _check_labels(corpus: Corpus, split: str, domain: str, text: Text) -> None:
+    if isinstance(text, TaggedText):
+        if not any(map(any, text.tags)):
+            raise InputError(
+                f"the {split} split of source domain {domain!r} holds no entity of the types to "
+                f"learn, {', '.join(tag[2:] for tag in corpus.label_names if tag[:1] == 'B')}; "
+                "give it some or leave the domain out"
+            )
+        return
     present = set(text.labels)
     for label, name in enumerate(corpus.label_names):
         if label not in present:

@@ -7,19 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 from doge_ray.config import DataConfig
-from doge_ray.domains import amazon, files, mnli, quickstart
+from doge_ray.domains import amazon, files, mnli, ontonotes, quickstart
 from doge_ray.domains.checks import check_splits
-from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
 from doge_ray.domains.subset import stratified
 from doge_ray.errors import InputError
 
-__all__ = ["Corpus", "LabelledText", "load_corpus"]
+__all__ = ["Corpus", "LabelledText", "TaggedText", "load_corpus"]
 
 LOADERS: dict[str, Callable[[Any], Corpus]] = {
     "amazon": amazon.load,
     "mnli": mnli.load,
     "quickstart": quickstart.load,
     "files": files.load,
+    "ontonotes": ontonotes.load,
 }
 
 
@@ -37,14 +38,14 @@ def load_corpus(data: DataConfig) -> Corpus:
 
 def _limited(corpus: Corpus, limit: int) -> Corpus:
     """At most ``limit`` rows of every domain and split; a larger limit keeps a smaller one's."""
-    if limit < len(corpus.label_names):
+    if corpus.task == "classification" and limit < len(corpus.label_names):
         raise InputError(
             f"data.limit={limit} cannot keep all {len(corpus.label_names)} labels; "
             f"choose data.limit={len(corpus.label_names)} or more"
         )
     train, dev, test = (
         {
-            domain: text.take(stratified(text.labels, limit, "limit", domain, split))
+            domain: text.take(stratified(text.strata, limit, "limit", domain, split))
             for domain, text in domains.items()
         }
         for split, domains in corpus.splits.items()

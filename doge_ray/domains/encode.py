@@ -1,15 +1,14 @@
 """Tokenising a corpus once, into Arrow files for ``encoded`` to map.
 
-A folder gets ``train.arrow``, ``dev.arrow`` and ``test.arrow``, one record batch each, and
-``encoded.json``, written last.
+A folder gets ``train.arrow``, ``dev.arrow`` and ``test.arrow``, one record batch each, for a tagged
+corpus also ``train.sentences.arrow`` and so on, and ``encoded.json``, written last.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sized
+from collections.abc import Collection, Mapping, Sized
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,25 @@ from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from doge_ray.domains.audit import Flags, audit_corpus, duplicate_flags
-from doge_ray.domains.encoded import ABOUT, TOKENS, Padding
-from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.domains.encode_tags import LongSentences, tag_tables
+from doge_ray.domains.encoded import ABOUT, SENTENCES, Padding
+from doge_ray.domains.labelled import Corpus, LabelledText, Text
+from doge_ray.domains.token_columns import token_columns
 from doge_ray.errors import InputError
 
 CHUNK = 4096  # texts tokenised at a time, which bounds the lists of Python integers
 
 
 def encode(
-    corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length: int, folder: Path
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    folder: Path,
+    long_sentences: LongSentences = "cut",
 ) -> None:
     """Tokenise ``corpus``, cut at ``max_length`` tokens, audit it, and write it to ``folder``.
+
+    ``long_sentences`` says whether tagged ones are cut too, or read in windows.
 
     Raises:
         InputError: the tokenizer's model reads no texts that long.
@@ -43,12 +50,22 @@ def encode(
     duplicated = duplicate_flags(corpus)
     truncated: Flags = {}
     for split, domains in corpus.splits.items():
-        tables = {name: _tokenised(text, tokenizer, max_length) for name, text in domains.items()}
-        truncated[split] = {name: table["truncated"].to_numpy() for name, table in tables.items()}
-        whole = pa.concat_tables(tables.values())
-        whole = whole.append_column("domain", [_indices(domains.values())])
-        whole = whole.append_column("duplicated", [np.concatenate([*duplicated[split].values()])])
-        _write(whole, folder / f"{split}.arrow")
+        if corpus.task == "tagging":
+            rows, sentences = tag_tables(domains, tokenizer, max_length, long_sentences)
+            sentences = _flagged(sentences, domains, duplicated[split])
+            _write(sentences.drop_columns("truncated"), folder / f"{split}.{SENTENCES}")
+            rows = _of_sentences(rows, sentences)
+            flags_M = sentences["truncated"].to_numpy()
+        else:
+            tables = [
+                _tokenised(text, tokenizer, max_length)
+                for text in domains.values()
+                if isinstance(text, LabelledText)
+            ]
+            rows = _flagged(pa.concat_tables(tables), domains, duplicated[split])
+            flags_M = rows["truncated"].to_numpy()
+        truncated[split] = _by_domain(flags_M, domains)
+        _write(rows, folder / f"{split}.arrow")
 
     padding = Padding(tokenizer.pad_token_id, tokenizer.padding_side, max_length)
     about = {
@@ -59,6 +76,30 @@ def encode(
         "audit": audit_corpus(corpus, max_length, truncated, duplicated).to_dict(),
     }
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
+
+
+def _flagged(
+    table: pa.Table, domains: Mapping[str, Text], duplicated: Mapping[str, NDArray[np.bool_]]
+) -> pa.Table:
+    """A table of all rows of a split with their domains' indices and duplicate flags."""
+    table = table.append_column("domain", [_indices(domains.values())])
+    return table.append_column("duplicated", [np.concatenate([*duplicated.values()])])
+
+
+def _of_sentences(rows: pa.Table, sentences: pa.Table) -> pa.Table:
+    """The rows that sentences are read in, with what is known of each one's sentence."""
+    columns = sentences.select(["truncated", "domain", "duplicated"]).take(rows["sentence"])
+    rows = rows.drop_columns("sentence")
+    for name in columns.column_names:
+        rows = rows.append_column(name, columns[name])
+    return rows
+
+
+def _by_domain(
+    flags: NDArray[np.bool_], domains: Mapping[str, Text]
+) -> dict[str, NDArray[np.bool_]]:
+    ends = np.cumsum([len(text) for text in domains.values()])
+    return dict(zip(domains, np.split(flags, ends[:-1]), strict=True))
 
 
 def _tokenised(text: LabelledText, tokenizer: PreTrainedTokenizerBase, max_length: int) -> pa.Table:
@@ -82,14 +123,8 @@ def _token_batch(
         uncut = _call(tokenizer, text.take(full), truncation=False)
         truncated[full] = [len(ids) > max_length for ids in uncut["input_ids"]]
 
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    columns: dict[str, Any] = {"label": np.array(text.labels, np.int32), "truncated": truncated}
-    for name, dtype in TOKENS.items():
-        if name in tokens:
-            # Several times as fast as Arrow's own conversion of nested lists.
-            values = np.fromiter(chain.from_iterable(tokens[name]), dtype, offsets[-1])
-            columns[name] = pa.ListArray.from_arrays(offsets, values)
-    return pa.record_batch(columns)
+    labels = {"label": np.array(text.labels, np.int32), "truncated": truncated}
+    return pa.record_batch(labels | token_columns(tokens))
 
 
 def _call(tokenizer: PreTrainedTokenizerBase, text: LabelledText, **options: Any) -> BatchEncoding:

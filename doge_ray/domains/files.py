@@ -86,11 +86,11 @@ def _read(data: FilesData) -> dict[str, Splits]:
     path = Path(data.path)
     if not path.exists():
         raise InputError(f"data.path={data.path} does not exist; name a file or a folder")
-    files = _split_files(path) if path.is_dir() else {"train": path}
+    files = split_files(path) if path.is_dir() else {"train": path}
     return _by_column(files, data) if files else _by_folder(path, data)
 
 
-def _split_files(folder: Path) -> dict[str, Path]:
+def split_files(folder: Path) -> dict[str, Path]:
     """The files {train,dev,test}.* of a folder, as far as there are any."""
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
@@ -124,7 +124,7 @@ def _by_folder(path: Path, data: FilesData) -> dict[str, Splits]:
     check_domains(data.source_domains, data.target_domains, folders, f"the folder {data.path}")
     domains: dict[str, Splits] = {}
     for domain in (*data.source_domains, *data.target_domains):
-        files = _split_files(folders[domain])
+        files = split_files(folders[domain])
         rows = {split: read_records(file, _columns(data)) for split, file in files.items()}
         domains[domain] = defaultdict(list, rows)
     return domains

@@ -37,6 +37,8 @@ class Family:
     """W2, whose output with its bias is the FFN block's output."""
     fresh: tuple[str, ...]
     """Modules of the stock classification head, under the whole model: untrained at θ0."""
+    fresh_tagger: tuple[str, ...] = ("classifier",)
+    """The same of the stock head that gives every token a class."""
     after_context: tuple[str, ...] = ()
     """Children of ``attention`` that it applies to the context itself, in order."""
     head_count: str | None = None
@@ -83,6 +85,7 @@ MODERNBERT = Family(
     ffn_first="mlp.Wi",
     ffn_last="mlp.Wo",
     fresh=("head.dense", "head.norm", "classifier"),
+    fresh_tagger=("head.dense", "head.norm", "classifier"),
     after_context=("Wo", "out_drop"),
     attention_norm="attn_norm",
     ffn_norm="mlp_norm",

@@ -21,13 +21,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification
 from transformers.initialization import no_init_weights
 
 from doge_ray.encoders import masks
 from doge_ray.encoders.families import encoder_layers, family_of, head_width
 from doge_ray.encoders.locate import require_weights
-from doge_ray.encoders.stock import load_stock, read_config
+from doge_ray.encoders.stock import HEADS, load_stock, read_config, task_of
 from doge_ray.encoders.surgery import context_features, prune
 from doge_ray.errors import InputError
 
@@ -81,7 +80,7 @@ def save_dense(
 
 
 def load_model(folder: str | Path) -> PreTrainedModel:
-    """The sequence classifier of a folder, pruned or stock, in eval mode.
+    """The classifier of a folder, of texts or of tokens, pruned or stock, in eval mode.
 
     Raises:
         InputError: config.json or weights are missing, the architecture is not supported, or
@@ -91,13 +90,13 @@ def load_model(folder: str | Path) -> PreTrainedModel:
     config = read_config(folder)
     family_of(config)
     if not hasattr(config, masks.KEY):
-        return load_stock(folder, config, may_miss=())
+        return load_stock(folder, config, task_of(config), may_miss=())
     require_weights(folder)
     try:
         kept = masks.recorded_masks(config)
         delattr(config, masks.KEY)
         with no_init_weights():
-            model = AutoModelForSequenceClassification.from_config(config)
+            model = HEADS[task_of(config)].from_config(config)
         prune(model, *kept)
         # copied, not assigned: see load_stock on alignment
         model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
@@ -119,8 +118,9 @@ def _stock_config(model: PreTrainedModel) -> PreTrainedConfig:
 
 def _dense_state(model: PreTrainedModel, head_mask: NDArray[np.bool_]) -> dict[str, Tensor]:
     """The state dict of the stock layout: zero where ``model`` lost its units."""
+    config = _stock_config(model)
     with torch.device("meta"):  # shapes only
-        stock = AutoModelForSequenceClassification.from_config(_stock_config(model))
+        stock = HEADS[task_of(config)].from_config(config)
     state: dict[str, Tensor] = model.state_dict()
     prefix = f"{model.base_model_prefix}.{family_of(model.config).layers}"
     for index, (layer, head_mask_H) in enumerate(

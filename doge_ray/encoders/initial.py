@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from doge_ray.encoders.families import Family, family_of
+from doge_ray.config import Task
+from doge_ray.encoders.families import family_of
 from doge_ray.encoders.masks import require_dense
 from doge_ray.encoders.stock import load_stock, read_config
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 
 def initial_model(
-    folder: Path, label_names: Sequence[str], seed: int, dropout: float | None = None
+    folder: Path,
+    label_names: Sequence[str],
+    seed: int,
+    dropout: float | None = None,
+    task: Task = "classification",
 ) -> PreTrainedModel:
     """The network at θ0: the stock classifier with a new classification head (section 4.2).
 
@@ -30,6 +35,7 @@ def initial_model(
         label_names: names of the classes, in the order of their indices.
         seed: decides the head, alone.
         dropout: the rate of every dropout of the network; None: as the folder says.
+        task: whether texts get a class, or tokens a tag.
 
     Returns:
         A float32 model in eval mode.
@@ -44,8 +50,9 @@ def initial_model(
     config.label2id = {label: index for index, label in enumerate(label_names)}
     if dropout is not None:
         _set_dropout(config, dropout)
-    model = load_stock(folder, config, may_miss=family.fresh)
-    _draw_head(model, family, seed)
+    fresh = family.fresh if task == "classification" else family.fresh_tagger
+    model = load_stock(folder, config, task, may_miss=fresh)
+    _draw_head(model, fresh, seed)
     return model
 
 
@@ -55,9 +62,9 @@ def _set_dropout(config: PreTrainedConfig, rate: float) -> None:
             setattr(config, field, rate)
 
 
-def _draw_head(model: PreTrainedModel, family: Family, seed: int) -> None:
+def _draw_head(model: PreTrainedModel, fresh: Sequence[str], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    for name in family.fresh:
+    for name in fresh:
         module = model.get_submodule(name)
         if not isinstance(module, nn.Linear):
             module.reset_parameters()  # a norm: ones and zeros

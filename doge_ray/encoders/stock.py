@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging
 
+from doge_ray.config import Task
 from doge_ray.encoders.locate import EXPECTED, require_weights
 from doge_ray.errors import InputError
+
+HEADS: dict[Task, type[Any]] = {
+    "classification": AutoModelForSequenceClassification,
+    "tagging": AutoModelForTokenClassification,
+}
+
+
+def task_of(config: PreTrainedConfig) -> Task:
+    """What the head of a saved model is for, by the class that its configuration names."""
+    names = config.architectures or ()
+    tagger = any(name.endswith("ForTokenClassification") for name in names)
+    return "tagging" if tagger else "classification"
 
 
 def read_config(folder: Path) -> PreTrainedConfig:
@@ -37,15 +52,16 @@ def read_config(folder: Path) -> PreTrainedConfig:
 
 
 def load_stock(
-    folder: Path, config: PreTrainedConfig, may_miss: tuple[str, ...]
+    folder: Path, config: PreTrainedConfig, task: Task, may_miss: tuple[str, ...]
 ) -> PreTrainedModel:
-    """A sequence classifier in float32 and eval mode, as transformers loads it.
+    """A classifier of texts or of tokens in float32 and eval mode, as transformers loads it.
 
     The global random state is as it was afterwards.
 
     Args:
         folder: an unpruned model's folder.
         config: its configuration, possibly changed.
+        task: which stock head it gets.
         may_miss: modules whose weights need not be there.
 
     Raises:
@@ -54,7 +70,7 @@ def load_stock(
     require_weights(folder)
     with _quiet(), torch.random.fork_rng(devices=[]):
         try:
-            model, report = AutoModelForSequenceClassification.from_pretrained(
+            model, report = HEADS[task].from_pretrained(
                 folder,
                 config=config,
                 dtype=torch.float32,

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from doge_ray.config import SweepConfig
+from doge_ray.config import SweepConfig, Task
 from doge_ray.engine.store import Stage
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.objectives import Objective
@@ -42,6 +42,7 @@ class Graph:
     model: ModelFacts
     corpus: str
     label_names: tuple[str, ...]
+    task: Task = "classification"
     folds: Mapping[str, str] = field(default_factory=dict)
     """Fingerprints of the corpora without one source domain each, where trials are chosen so."""
 
@@ -61,11 +62,15 @@ class Graph:
     @property
     def encoding(self) -> Stage:
         """All texts as tokens."""
+        train = self.config.train
+        # What only tagged sentences know must not change the identity of classified texts.
+        windows = {"long_sentences": train.long_sentences} if self.task == "tagging" else {}
         return _stage(
             "encoding",
             model=self.model.fingerprint,
             corpus=self.corpus,
-            max_length=self.config.train.max_length,
+            max_length=train.max_length,
+            **windows,
         )
 
     def initial(self, seed: int) -> Stage:
@@ -76,6 +81,7 @@ class Graph:
             labels=list(self.label_names),
             dropout=self.config.train.dropout,
             seed=derive_seed(seed, "head"),
+            **({"task": self.task} if self.task == "tagging" else {}),
         )
 
     def recipe(

@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.domains.encoded import Encoded, TaggedSplit, open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.authors_code import score_as_released
-from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.counts import count
+from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.precision import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
@@ -88,7 +89,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class EvaluationJob:
-    """Predictions of a trained model for every row of the target domains."""
+    """Predictions of a trained model for every example of the target domains."""
 
     store: StageStore
     stage: Stage
@@ -102,13 +103,13 @@ class EvaluationJob:
         return {"evaluation": self.stage.digest}
 
     def run(self, world: World, report: Report) -> None:
-        """Predict and publish accuracies, of all rows and of those not seen in the sources."""
+        """Predict and publish metrics, of all examples and of those not seen in the sources."""
         model = load_model(self.store.files(self.training)).to(world.device)
         data = open_encoded(self.store.files(self.encoding))
-        predictions_N = predict(model, data.test, world, self.precision)
+        predictions = predict(model, data.test, world, self.precision)
         if world.rank == 0:
-            result = target_metrics(data, predictions_N)
-            self.store.put(self.stage, result, lambda folder: _write(folder, data, predictions_N))
+            result = target_metrics(data, predictions)
+            self.store.put(self.stage, result, lambda folder: _write(folder, data, predictions))
 
 
 @dataclass(frozen=True)
@@ -173,36 +174,51 @@ class ScoringJob:
         return moments, {"granularity": self.granularity}
 
 
-def target_metrics(data: Encoded, predictions_N: np.ndarray) -> dict[str, Any]:
-    """Accuracy on each target domain and their mean, raw and without texts seen in the sources."""
-    test = data.test
+def target_metrics(data: Encoded, predictions: np.ndarray) -> dict[str, Any]:
+    """Metric of each target domain and their mean, raw and without texts seen in the sources."""
+    counts_M = count(data.test, predictions, data.label_names)
+    examples = data.test.examples
     result: dict[str, Any] = {}
-    for suffix, rows in (("", slice(None)), ("_deduplicated", ~test.duplicated_N)):
-        accuracies = domain_accuracies(
-            predictions_N[rows], test.labels_N[rows], test.domains_N[rows], data.target_domains
-        )
+    for suffix, kept in (("", slice(None)), ("_deduplicated", ~examples.duplicated_M)):
+        metrics = domain_metrics(counts_M[kept], examples.domains_M[kept], data.target_domains)
         result |= {
-            f"target{suffix}": accuracies,
-            f"target_metric{suffix}": mean_over_domains(accuracies),
+            f"target{suffix}": metrics,
+            f"target_metric{suffix}": mean_over_domains(metrics),
         }
     return result
 
 
 def read_predictions(folder: Path) -> pa.Table:
-    """Columns domain, label, prediction, duplicate: one row per target example, in file order."""
+    """One row per target example, in file order.
+
+    Columns domain, label, prediction (of a sentence: lists of tags), duplicate, and the counts
+    matched, predicted, expected.
+    """
     return pq.read_table(folder / "predictions.parquet")
 
 
-def _write(folder: Path, data: Encoded, predictions_N: np.ndarray) -> None:
+def _write(folder: Path, data: Encoded, predictions: np.ndarray) -> None:
+    counts_M, examples = count(data.test, predictions, data.label_names), data.test.examples
     table = pa.table(
         {
-            "domain": pa.array(np.array(data.target_domains)[data.test.domains_N].tolist()),
-            "label": data.test.labels_N,
-            "prediction": predictions_N,
-            "duplicate": data.test.duplicated_N,
+            "domain": pa.array(np.array(data.target_domains)[examples.domains_M].tolist()),
+            "label": _by_example(data.test.answers, data),
+            "prediction": _by_example(predictions, data),
+            "duplicate": examples.duplicated_M,
+            "matched": counts_M.matched,
+            "predicted": counts_M.predicted,
+            "expected": counts_M.expected,
         }
     )
     pq.write_table(table, folder / "predictions.parquet")
+
+
+def _by_example(answers: np.ndarray, data: Encoded) -> Any:
+    """Class indices as they are, tags by name in one list per sentence."""
+    if not isinstance(data.test, TaggedSplit):
+        return answers
+    names = pa.array(np.array(data.label_names, object)[answers].tolist(), pa.string())
+    return pa.ListArray.from_arrays(data.test.sentences, names)
 
 
 def _write_scores(

@@ -57,7 +57,8 @@ def measure(prepared: Prepared) -> Costs:
     costs = {}
     for size in config.search.batch_size:
         recipe = prepared.graph.recipe(learning_rate=1e-6, batch_size=size, seed=0)
-        model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
+        graph, folder = prepared.graph, prepared.model_folder
+        model = initial_model(folder, graph.label_names, seed=0, task=graph.task)
         run = Run(model.to(world.device), prepared.data, recipe, world)
         share = size // config.resources.trial_workers
         batches = training_batches(prepared.data.train.lengths_N, share, seed=0, epoch=1)

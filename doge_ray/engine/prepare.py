@@ -54,6 +54,7 @@ class Prepared:
             self.graph.label_names,
             stage.inputs["seed"],
             self.config.train.dropout,
+            self.graph.task,
         )
         facts = self.graph.model
         ticket = dense_ticket(facts.num_layers, facts.num_heads, facts.parameters)
@@ -82,7 +83,7 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
     store = StageStore(results.below("store"))
     tracking_uri(config.storage)
     # Only its shape is read, so neither the seed nor the classes matter.
-    model = initial_model(model_folder, corpus.label_names, seed=0)
+    model = initial_model(model_folder, corpus.label_names, seed=0, task=corpus.task)
     facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))
     _check_sparsity(config, facts)
     _check_batches(config, corpus)
@@ -92,7 +93,8 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
         facts,
         corpus.fingerprint,
         tuple(corpus.label_names),
-        folds={domain: fold.fingerprint for domain, fold in folds.items()},
+        corpus.task,
+        {domain: fold.fingerprint for domain, fold in folds.items()},
     )
     _check_folder(results, graph)
     data = encode_once(corpus, model_folder, graph, store)
@@ -105,14 +107,18 @@ def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageSt
     """The tokenised corpus, from the store if it is there."""
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
-        length = graph.config.train.max_length
-        longest = longest_input(read_config(model_folder))
+        train = graph.config.train
+        length, longest = train.max_length, longest_input(read_config(model_folder))
         if longest is not None and length > longest:
             raise InputError(
                 f"train.max_length={length} is more than the {longest} positions of the model; "
                 "choose that or less"
             )
-        store.put(graph.encoding, {}, lambda folder: encode(corpus, tokenizer, length, folder))
+        store.put(
+            graph.encoding,
+            {},
+            lambda folder: encode(corpus, tokenizer, length, folder, train.long_sentences),
+        )
     return open_encoded(store.files(graph.encoding))
 
 
@@ -158,6 +164,7 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "corpus": graph.corpus,
         "label_names": list(graph.label_names),
         "folds": dict(graph.folds),
+        "task": graph.task,
     }
 
 
@@ -165,7 +172,9 @@ def _described(record: dict[str, Any], place: str) -> Graph:
     config = validate(record["config"], place)
     model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
     labels, folds = tuple(record["label_names"]), record.get("folds", {})
-    return Graph(config, ModelFacts(**model), record["corpus"], labels, folds=folds)
+    # Sweeps that were started before there was tagging do not say what they do.
+    task = record.get("task", "classification")
+    return Graph(config, ModelFacts(**model), record["corpus"], labels, task, folds)
 
 
 def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+
 from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
 from doge_ray.engine.jobs import read_predictions
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
+from doge_ray.tickets.counts import Counts, right_or_wrong
 
 
 def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
@@ -35,7 +38,8 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
         for entry in entries
         if entry.assignment.replicate and entry.status == "finished"
     }
-    return SweepRecords(config.name, config.methods, _mark_oracle(rows), predictions)
+    task = pipeline.graph.task
+    return SweepRecords(config.name, config.methods, _mark_oracle(rows), predictions, task)
 
 
 def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
@@ -102,6 +106,12 @@ def _predictions(entry: Entry, pipeline: Pipeline) -> Predictions:
     table = read_predictions(pipeline.store.files(evaluation))
     return Predictions(
         domain_N=table["domain"].to_numpy(zero_copy_only=False),
-        right_N=table["label"].to_numpy() == table["prediction"].to_numpy(),
+        counts_N=_counts(table),
         duplicate_N=table["duplicate"].to_numpy(zero_copy_only=False),
     )
+
+
+def _counts(table: pa.Table) -> Counts:
+    if "matched" not in table.column_names:  # published before evaluations held counts
+        return right_or_wrong(table["label"].to_numpy() == table["prediction"].to_numpy())
+    return Counts(*(table[name].to_numpy() for name in ("matched", "predicted", "expected")))

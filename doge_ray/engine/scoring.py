@@ -13,6 +13,7 @@ from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
+from doge_ray.encoders.stock import task_of
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
@@ -63,6 +64,12 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
     store = StageStore(Storage(config.storage).below("store"))
     model = load_model(folder)
     require_dense(model.config)
+    if task_of(model.config) != corpus.task:
+        kinds = {"classification": "texts", "tagging": "words"}
+        raise InputError(
+            f"model={config.model!r} classifies {kinds[task_of(model.config)]}, the data of "
+            f"{config.name!r} has labelled {kinds[corpus.task]}; name a model of that kind"
+        )
     if model.config.num_labels != len(corpus.label_names):
         raise InputError(
             f"model={config.model!r} tells {model.config.num_labels} classes apart, the data of "
@@ -71,7 +78,7 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
         )
     _check_order(config, [model.config.id2label[n] for n in range(model.config.num_labels)], corpus)
     facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
-    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
+    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names), corpus.task)
     stage = Stage("training", {"model": facts.fingerprint})
     if not store.has_files(stage):
         masks = recorded_masks(model.config)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from doge_ray.config import Task
 from doge_ray.reporting.rows import TrialRow
+from doge_ray.tickets.counts import Counts, stacked
+from doge_ray.tickets.statistics import Pair
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Predictions:
     """Of one replicate, for every example of the target domains, in file order."""
 
     domain_N: NDArray[np.object_]
-    right_N: NDArray[np.bool_]
+    counts_N: Counts
     duplicate_N: NDArray[np.bool_]
 
 
@@ -31,6 +34,7 @@ class SweepRecords:
     methods: Sequence[str]
     rows: Sequence[TrialRow]
     predictions: Mapping[tuple[str, int], Predictions]
+    task: Task = "classification"
 
     def search(self, method: str) -> list[TrialRow]:
         """The trials of a method's search."""
@@ -44,8 +48,8 @@ class SweepRecords:
             if row.method == method and row.replicate and row.target_metric is not None
         ]
 
-    def differences(self, method: str, baseline: str) -> dict[str, NDArray[np.float64]]:
-        """Per target domain (R, N): where one of two methods alone was right, paired by seed."""
+    def pairs(self, method: str, baseline: str) -> dict[str, Pair]:
+        """Per target domain the counts (R, N) of two methods, paired by seed and example."""
         pairs = [
             (self.predictions[method, r], self.predictions[baseline, r])
             for name, r in self.predictions
@@ -54,7 +58,8 @@ class SweepRecords:
         if not pairs:
             return {}
         domain_N = pairs[0][0].domain_N
-        difference_RN = np.stack(
-            [a.right_N.astype(float) - b.right_N.astype(float) for a, b in pairs]
-        )
-        return {name: difference_RN[:, domain_N == name] for name in dict.fromkeys(domain_N)}
+        ours, theirs = (stacked([p.counts_N for p in side]) for side in zip(*pairs, strict=True))
+        return {
+            name: (ours[:, domain_N == name], theirs[:, domain_N == name])
+            for name in dict.fromkeys(domain_N)
+        }

@@ -22,6 +22,11 @@ _HEADER = (
     "oracle",
 )
 
+_METRICS = {
+    "classification": "Accuracy",
+    "tagging": "Entity F1 (exact spans of whole words, micro-averaged per domain)",
+}
+
 
 def comparison(records: SweepRecords) -> list[tuple[str, ...]]:
     """One line per method, with a header; metrics in percent."""
@@ -57,8 +62,9 @@ def _notes(records: SweepRecords) -> list[str]:
     seeds = {row.replicate for method in records.methods for row in records.replicates(method)}
     failed = [row for row in records.rows if row.status == "failed"]
     notes = [
-        "Accuracy in percent, mean over domains. trials: of the search, in brackets how many "
-        "distinct trainings they needed. removed: share of the encoder's parameters.",
+        f"{_METRICS[records.task]} in percent, mean over domains. trials: of the search, in "
+        "brackets how many distinct trainings they needed. removed: share of the encoder's "
+        "parameters.",
         "Each method's configuration was chosen by the source domains' dev metric, with an equal "
         "number of trials; source dev is that of the chosen trial.",
         f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
@@ -76,11 +82,11 @@ def _notes(records: SweepRecords) -> list[str]:
 
 
 def _difference(method: str, records: SweepRecords) -> str:
-    differences = records.differences(method, "dense")
-    if not differences:
+    pairs = records.pairs(method, "dense")
+    if not pairs:
         return ""
-    interval = paired_bootstrap(differences)
-    if len(next(iter(differences.values()))) == 1:
+    interval = paired_bootstrap(pairs)
+    if len(next(iter(pairs.values()))[0].matched) == 1:
         return f"{100 * interval.mean:+.1f} (one seed)"  # examples alone would look too sure
     return _signed(interval)
 

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
@@ -37,7 +37,7 @@ from doge_ray.tickets.importance import Moments
 
 def score_as_released(
     model: PreTrainedModel,
-    split: EncodedSplit,
+    split: EncodedRows,
     domains: Sequence[str],
     *,
     batch_size: int,
@@ -96,7 +96,7 @@ class UnzeroedGradients:
 
 
 def _consecutive(
-    split: EncodedSplit, num_domains: int, batch_size: int
+    split: EncodedRows, num_domains: int, batch_size: int
 ) -> list[tuple[int, np.ndarray]]:
     """Domain and rows of every batch, in the order of the files."""
     rows_of = [np.flatnonzero(split.domains_N == domain) for domain in range(num_domains)]

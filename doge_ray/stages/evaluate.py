@@ -1,4 +1,4 @@
-"""Predictions and accuracies per domain. Shapes: N rows of a split."""
+"""Predictions and metrics per domain. Shapes: N rows of a split, W words, M examples."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import ordered_batches
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.encoded import EncodedRows
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
+from doge_ray.tickets.counts import Counts
 
 BATCH_SIZE = 64
 
 
 @torch.inference_mode()
 def predict(
-    model: PreTrainedModel, split: EncodedSplit, world: World, precision: Precision
+    model: PreTrainedModel, split: EncodedRows, world: World, precision: Precision
 ) -> NDArray[np.int64]:
-    """The most probable class of every row (N,); the processes share the batches."""
+    """The most probable class of every row (N,), or tag of every word (W,).
+
+    The processes share the batches. A word that no row reads is tagged O.
+    """
     model.eval()
-    predictions_N = np.full(len(split.labels_N), -1, np.int64)
+    predictions = np.full(len(split.answers), -1, np.int64)
     for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
         batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
         del batch["labels"]
         with autocast(world.device, precision):
-            predictions_N[rows] = model(**batch).logits.argmax(-1).cpu().numpy()
-    gathered: NDArray[np.int64] = np.max(world.gather(predictions_N), axis=0)
-    return gathered
+            classes = model(**batch).logits.argmax(-1)
+        split.assign(predictions, rows, classes.cpu().numpy())
+    gathered: NDArray[np.int64] = np.max(world.gather(predictions), axis=0)
+    return np.maximum(gathered, 0)
 
 
-def domain_accuracies(
-    predictions_N: NDArray[np.int64],
-    labels_N: NDArray[np.integer],
-    domains_N: NDArray[np.integer],
-    domains: Sequence[str],
+def domain_metrics(
+    counts_M: Counts, domains_M: NDArray[np.integer], domains: Sequence[str]
 ) -> dict[str, float]:
-    """Share of right predictions in each domain that has examples, in [0, 1]."""
-    right_N = predictions_N == labels_N
+    """Accuracy or entity F1 on each domain that has examples, in [0, 1]."""
     return {
-        name: float(right_N[domains_N == d].mean())
+        name: counts_M[domains_M == d].metric
         for d, name in enumerate(domains)
-        if (domains_N == d).any()
+        if (domains_M == d).any()
     }
 
 
-def mean_over_domains(accuracies: Mapping[str, float]) -> float | None:
+def mean_over_domains(metrics: Mapping[str, float]) -> float | None:
     """Each domain counts the same, whatever its size (paper, section 4.3); None without any."""
-    return float(np.mean(list(accuracies.values()))) if accuracies else None
+    return float(np.mean(list(metrics.values()))) if metrics else None

@@ -1,6 +1,6 @@
 """The loss of each example: what is trained on, and what sensitivities are gradients of.
 
-Shapes: B examples, C classes.
+Shapes: B examples, T tokens, C classes.
 """
 
 from __future__ import annotations
@@ -8,10 +8,24 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import cross_entropy
 
+from doge_ray.domains.rows import NO_LABEL
 
-def example_losses(logits_BC: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each example (B,), in float32 at least, also under autocast."""
-    return cross_entropy(full_precision(logits_BC), labels_B, reduction="none")
+
+def example_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each example (B,), in float32 at least, also under autocast.
+
+    Args:
+        logits: (B, C), or for tags (B, T, C).
+        labels: class indices (B,), or tags (B, T) with ``NO_LABEL`` where a token has none. A
+            sentence's loss is the mean over its labelled tokens, 0 without any.
+    """
+    logits = full_precision(logits)
+    if logits.ndim == 2:
+        return cross_entropy(logits, labels, reduction="none")
+    losses_BT = cross_entropy(
+        logits.transpose(1, 2), labels, ignore_index=NO_LABEL, reduction="none"
+    )
+    return losses_BT.sum(1) / (labels != NO_LABEL).sum(1).clamp(min=1)
 
 
 def full_precision(tensor: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import ordered_batches
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
@@ -22,7 +22,7 @@ from doge_ray.tickets.importance import Moments
 
 def score(
     model: PreTrainedModel,
-    split: EncodedSplit,
+    split: EncodedRows,
     domains: Sequence[str],
     *,
     batch_size: int,

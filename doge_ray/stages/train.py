@@ -17,9 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from doge_ray.domains.batches import domain_batches, training_batches
-from doge_ray.domains.encoded import Encoded, EncodedSplit
+from doge_ray.domains.encoded import Encoded, EncodedRows
 from doge_ray.seeds import derive_seed
-from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.counts import count
+from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.gradients import (
     Output,
     add_mean_gradient,
@@ -71,7 +72,7 @@ def train(
 ) -> list[EpochRecord]:
     """Train a classifier on the source domains; leave it with the weights of its best epoch.
 
-    The best epoch is the one with the highest mean accuracy over the source domains' dev splits.
+    The best epoch is the one with the highest mean metric over the source domains' dev splits.
     The batch size is global: the result does not depend on how many processes share the work, up
     to rounding (and to dropout, which each process draws for itself).
 
@@ -114,7 +115,7 @@ class Run:
         self.history: list[EpochRecord] = []
         self.best: dict[str, torch.Tensor] = {}
         self.optimizer = _optimizer(model, recipe)
-        epoch_steps = steps_per_epoch(len(data.train.labels_N), recipe.batch_size)
+        epoch_steps = steps_per_epoch(len(data.train), recipe.batch_size)
         self.steps = recipe.max_epochs * epoch_steps
         self.schedule = get_linear_schedule_with_warmup(
             self.optimizer, int(recipe.warmup * self.steps), self.steps
@@ -149,16 +150,16 @@ class Run:
         total_loss = torch.zeros((), dtype=torch.float64)
         for rows in self._batches(order_seed, epoch):
             total_loss += self.step(rows)
-        loss = float(self.world.sum(total_loss)) / len(split.labels_N)
+        loss = float(self.world.sum(total_loss)) / len(split)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch}")
-        accuracies = self._evaluate(self.data.dev)
+        metrics = self._evaluate(self.data.dev)
         self.history.append(
             {
                 "epoch": epoch,
                 "loss": loss,
-                "dev_metric": mean_over_domains(accuracies),
-                "dev": accuracies,
+                "dev_metric": mean_over_domains(metrics),
+                "dev": metrics,
                 "seconds": time.monotonic() - started,
             }
         )
@@ -202,11 +203,10 @@ class Run:
         domains_B = torch.as_tensor(self.data.train.domains_N[rows], dtype=torch.long)
         return Output(logits, labels, domains_B.to(device), full_precision(hidden[0]))
 
-    def _evaluate(self, split: EncodedSplit) -> dict[str, float]:
-        predictions_N = predict(self.model, split, self.world, self.recipe.precision)
-        return domain_accuracies(
-            predictions_N, split.labels_N, split.domains_N, self.data.source_domains
-        )
+    def _evaluate(self, split: EncodedRows) -> dict[str, float]:
+        predictions = predict(self.model, split, self.world, self.recipe.precision)
+        counts_M = count(split, predictions, self.data.label_names)
+        return domain_metrics(counts_M, split.examples.domains_M, self.data.source_domains)
 
     def write(self, folder: Path) -> None:
         """Everything the next epoch needs."""

@@ -1,6 +1,6 @@
 """How sure a comparison is.
 
-Shapes: R replicates (fresh seeds), N test examples of a domain.
+Shapes: R replicates (fresh seeds), N test examples of a domain, S resamples.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from doge_ray.tickets.counts import Counts, ratio
 
 Floats = NDArray[np.float64]
 
@@ -33,35 +35,56 @@ def mean_interval(values: Sequence[float]) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+Pair = tuple[Counts, Counts]
+"""Of a method and of its baseline, each (R, N), for the same seeds and examples."""
+
+
 def paired_bootstrap(
-    differences: Mapping[str, NDArray[np.floating]], *, resamples: int = 2000, seed: int = 0
+    pairs: Mapping[str, Pair], *, resamples: int = 2000, seed: int = 0
 ) -> Interval:
     """Percentile bootstrap of a mean paired difference, averaged over target domains.
 
     Both sources of chance are resampled: the replicates, jointly for all domains, and the test
     examples within each domain, jointly for all replicates. Both methods stay paired throughout.
+    A metric is computed anew from the counts of each resample, since F1 is no mean over examples.
 
     Args:
-        differences: per target domain (R, N): 1 where the method alone was right, -1 where the
-            baseline alone was, 0 where they agree, for the same seed and example.
+        pairs: per target domain, the counts of method and baseline.
         resamples: bootstrap draws.
         seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    num_replicates = len(next(iter(differences.values())))
-    weights = _resample(rng, num_replicates, resamples)
-    draws = np.zeros(resamples)
-    for difference_RN in differences.values():
+    num_replicates = len(next(iter(pairs.values()))[0].matched)
+    weights_SR = _resample(rng, num_replicates, resamples)
+    draws_S = np.zeros(resamples)
+    for pair in pairs.values():
+        num_examples = pair[0].matched.shape[1]
         for start in range(0, resamples, 100):
             chunk = slice(start, start + 100)
-            examples = _resample(rng, difference_RN.shape[1], len(draws[chunk]))
-            draws[chunk] += np.einsum(
-                "sr,rn,sn->s", weights[chunk], difference_RN, examples, optimize=True
-            )
-    draws /= len(differences)
-    mean = float(np.mean([difference.mean() for difference in differences.values()]))
-    low, high = np.quantile(draws, [0.025, 0.975])
+            examples_SN = _resample(rng, num_examples, len(draws_S[chunk]))
+            draws_S[chunk] += (weights_SR[chunk] * _difference(pair, examples_SN)).sum(1)
+    draws_S /= len(pairs)
+    mean = float(np.mean([mean_difference(pair) for pair in pairs.values()]))
+    low, high = np.quantile(draws_S, [0.025, 0.975])
     return Interval(mean, float(low), float(high))
+
+
+def mean_difference(pair: Pair) -> float:
+    """Metric of the method less that of the baseline on one domain, mean over replicates."""
+    num_examples = pair[0].matched.shape[1]
+    return float(_difference(pair, np.ones((1, num_examples))).mean())
+
+
+def _difference(pair: Pair, weights_SN: Floats) -> Floats:
+    """Method less baseline (S, R), each metric with weighted examples."""
+    method_SR, baseline_SR = (
+        ratio(
+            weights_SN @ (2 * counts.matched.T),
+            weights_SN @ (counts.predicted + counts.expected).T,
+        )
+        for counts in pair
+    )
+    return method_SR - baseline_SR
 
 
 def _resample(rng: np.random.Generator, size: int, resamples: int) -> Floats:

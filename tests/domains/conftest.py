@@ -19,6 +19,11 @@ def mnli_root() -> str:
     return _shared("mnli")
 
 
+@pytest.fixture(scope="session")
+def crossner_root() -> str:
+    return _shared("crossner")
+
+
 def _shared(name: str) -> str:
     if not (SHARED / name).is_dir():
         pytest.skip(f"../shared/datasets/{name} is not beside this checkout")

@@ -9,7 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
+
+from doge_ray.config import Task
+from doge_ray.encoders.stock import HEADS
 
 NUM_LAYERS, NUM_HEADS, NUM_LABELS = 3, 4, 3
 VOCABULARY, PADDING = 100, 0
@@ -55,11 +58,13 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 """Every supported architecture, where it matters in more than one configuration."""
 
 
-def tiny(variant: str, attention: str = "sdpa", seed: int = 0) -> PreTrainedModel:
+def tiny(
+    variant: str, attention: str = "sdpa", seed: int = 0, task: Task = "classification"
+) -> PreTrainedModel:
     """A random network of L=3 layers, H=4 heads, D=32 and three classes, in eval mode."""
     model_type, settings = VARIANTS[variant]
     config = AutoConfig.for_model(model_type, num_labels=NUM_LABELS, **SIZES, **settings)
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = HEADS[task].from_config(config)
     if model_type != "deberta-v2":  # which has one implementation only
         model.set_attn_implementation(attention)
     generator = torch.Generator().manual_seed(seed)

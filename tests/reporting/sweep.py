@@ -9,6 +9,7 @@ import numpy as np
 
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
+from doge_ray.tickets.counts import right_or_wrong
 
 METHODS = ("dense", "random", "winning", "doge", "losing")
 
@@ -81,7 +82,7 @@ def predictions(letters: int, jokes: int) -> Predictions:
     """The first examples of each domain are right."""
     return Predictions(
         domain_N=np.array(["letters"] * 50 + ["jokes"] * 25, object),
-        right_N=np.concatenate([np.arange(50) < letters, np.arange(25) < jokes]),
+        counts_N=right_or_wrong(np.concatenate([np.arange(50) < letters, np.arange(25) < jokes])),
         duplicate_N=np.arange(75) < 10,
     )
 

@@ -78,18 +78,19 @@ def test_failures_are_noted_where_there_are_any():
 
 def test_differences_are_paired_by_seed():
     """Winning has the first seed alone: it is compared with dense's first, not with its mean."""
-    differences = SWEEP.differences("winning", "dense")
-    assert {name: d.shape for name, d in differences.items()} == {
-        "letters": (1, 50),
-        "jokes": (1, 25),
+    pairs = SWEEP.pairs("winning", "dense")
+    assert {name: [side.matched.shape for side in pair] for name, pair in pairs.items()} == {
+        "letters": [(1, 50)] * 2,
+        "jokes": [(1, 25)] * 2,
     }
-    assert differences["letters"].sum() == 32 - 30
-    assert differences["jokes"].sum() == 15 - 15
-    assert SWEEP.differences("doge", "dense")["letters"].sum(1).tolist() == [3, 2, 4]
+    assert [side.matched.sum() for side in pairs["letters"]] == [32, 30]
+    assert [side.matched.sum() for side in pairs["jokes"]] == [15, 15]
+    doge, dense = SWEEP.pairs("doge", "dense")["letters"]
+    assert (doge.matched - dense.matched).sum(1).tolist() == [3, 2, 4]
 
 
 def test_without_a_shared_seed_there_is_no_difference():
-    assert SWEEP.differences("random", "dense") == {}
+    assert SWEEP.pairs("random", "dense") == {}
     alone = replace(
         SWEEP,
         predictions={
@@ -97,7 +98,7 @@ def test_without_a_shared_seed_there_is_no_difference():
             ("dense", 2): SWEEP.predictions["dense", 2],
         },
     )
-    assert alone.differences("doge", "dense") == {}
+    assert alone.pairs("doge", "dense") == {}
 
 
 def test_the_terminal_shows_the_same_cells():

@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 from doge_ray.domains.encoded import EncodedSplit
 from doge_ray.engine.jobs import target_metrics
 from doge_ray.stages import evaluate
-from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
+from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.world import World
+from doge_ray.tickets.counts import right_or_wrong
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import TARGETS, random_corpus, random_split
 from tests.stages.processes import Pair
@@ -63,7 +64,8 @@ def test_dropout_is_off() -> None:
 
 def test_every_domain_counts_the_same() -> None:
     predictions_N, labels_N = np.array([0, 1, 2, 2, 1]), np.array([0, 1, 1, 2, 0])
-    accuracies = domain_accuracies(predictions_N, labels_N, np.array([0, 0, 0, 0, 1]), ["a", "b"])
+    counts_N = right_or_wrong(predictions_N == labels_N)
+    accuracies = domain_metrics(counts_N, np.array([0, 0, 0, 0, 1]), ["a", "b"])
     assert accuracies == {"a": 0.75, "b": 0.0}
     assert mean_over_domains(accuracies) == 0.375
 

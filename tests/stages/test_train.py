@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, EncodedSplit
-from doge_ray.stages.evaluate import domain_accuracies, predict
+from doge_ray.stages.counts import count
+from doge_ray.stages.evaluate import domain_metrics, predict
 from doge_ray.stages.train import Run, steps_per_epoch, train
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
@@ -73,8 +74,9 @@ def test_the_best_epoch_remains_and_patience_ends_the_training() -> None:
     assert same(state_of(model), states[best])
     assert not same(state_of(model), states[-1])
     predictions_N = predict(model, data.dev, ALONE, "fp32")
-    dev = data.dev.labels_N, data.dev.domains_N, data.source_domains
-    assert domain_accuracies(predictions_N, *dev) == history[best]["dev"]
+    counts_N = count(data.dev, predictions_N, data.label_names)
+    dev = domain_metrics(counts_N, data.dev.domains_N, data.source_domains)
+    assert dev == history[best]["dev"]
     assert np.mean(list(history[best]["dev"].values())) == pytest.approx(metrics[best])
 
 
