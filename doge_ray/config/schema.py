@@ -87,6 +87,7 @@ EXTENSIBLE = frozenset(
         "search.num_trials",
         "search.max_concurrent",
         "search.max_failures",
+        "paper",
         "resources.trial_workers",
         "resources.stage_workers",
         "resources.cpus_per_worker",
@@ -123,6 +124,11 @@ class SweepConfig(Section):
     scoring: ScoringConfig = ScoringConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourceConfig = ResourceConfig()
+    paper: dict[str, float | dict[str, float]] = setting(
+        {},
+        "published target metric of a method, or one for each data.split, for the report to print",
+        unit="percent",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:
@@ -145,7 +151,18 @@ class SweepConfig(Section):
     def science(self) -> dict[str, Any]:
         """Every setting that can change a result, by dotted key."""
         flat = flatten(self.model_dump(mode="json"))
-        return {key: value for key, value in flat.items() if key not in EXTENSIBLE}
+        return {
+            key: value
+            for key, value in flat.items()
+            if not EXTENSIBLE & {key, key.partition(".")[0]}
+        }
+
+    def published(self, method: str) -> float | None:
+        """The paper's target metric of a method on this sweep's data, in percent, if there is one."""
+        values = self.paper.get(method)
+        if isinstance(values, dict):
+            return values.get(str(getattr(self.data, "split", None)))
+        return values
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from doge_ray.engine.graph import Graph
-from doge_ray.engine.jobs import EvaluationJob, ScoringJob, TrainingJob
+from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob, TrainingJob
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import read_scores
@@ -112,3 +112,8 @@ class Pipeline:
             scoring.granularity,
             scoring.batch_size,
         )
+
+    def activations(self, training: Stage) -> ActivationJob:
+        """Look at the FFN neurons of a fine-tuned model."""
+        stage = self.graph.activations(training)
+        return ActivationJob(self.store, stage, training, self.graph.encoding)

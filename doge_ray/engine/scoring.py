@@ -14,6 +14,7 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.engine.graph import Graph, ModelFacts
+from doge_ray.engine.jobs import Job
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.store import Stage, StageStore
@@ -21,18 +22,28 @@ from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError
 
 
-def score_models(pipeline: Pipeline, trainings: Mapping[str, Stage]) -> None:
-    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped."""
+def score_models(
+    pipeline: Pipeline, trainings: Mapping[str, Stage], look_into: Stage | None = None
+) -> None:
+    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
+
+    Args:
+        pipeline: of the sweep.
+        trainings: by name.
+        look_into: a training whose neurons' activations are wanted too.
+    """
     graph, store = pipeline.graph, pipeline.store
     todo = {
         name: training
         for name, training in trainings.items()
         if store.result(graph.scoring(training)) is None
     }
-    if not todo:
-        return
-    resources = graph.config.resources
-    run_on_workers([pipeline.scoring(todo)], store, resources.stage_workers, resources)
+    jobs: list[Job] = [pipeline.scoring(todo)] if todo else []
+    if look_into is not None and store.result(graph.activations(look_into)) is None:
+        jobs.append(pipeline.activations(look_into))
+    if jobs:
+        resources = graph.config.resources
+        run_on_workers(jobs, store, resources.stage_workers, resources)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class Sweep:
             if self._is_trained(training)
         }
         self.progress.phase(f"scoring {len(trainings)} fine-tuned models")
-        score_models(self.pipeline, trainings)
+        score_models(self.pipeline, trainings, look_into=trainings["replicate-0"])
         for name, training in trainings.items():
             self._track_scores(name, training)
         discard_unneeded(present(self.journal.entries(), self.pipeline), self.pipeline)
