@@ -158,7 +158,7 @@ class SweepConfig(Section):
         }
 
     def published(self, method: str) -> float | None:
-        """The paper's target metric of a method on this sweep's data, in percent, if there is one."""
+        """The paper's target metric of a method on this data, in percent, if there is one."""
         values = self.paper.get(method)
         if isinstance(values, dict):
             return values.get(str(getattr(self.data, "split", None)))

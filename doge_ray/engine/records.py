@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from doge_ray.engine.background import (
+    active_counts,
+    details,
+    moments,
+    read_audit,
+    shared_stages,
+)
 from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
 from doge_ray.engine.jobs import read_predictions
 from doge_ray.engine.journal import Entry, Journal
@@ -35,7 +42,18 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
         for entry in entries
         if entry.assignment.replicate and entry.status == "finished"
     }
-    return SweepRecords(config.name, config.methods, _mark_oracle(rows), predictions)
+    return SweepRecords(
+        config.name,
+        config.methods,
+        _mark_oracle(rows),
+        predictions,
+        details={row.key: details(e, pipeline) for row, e in zip(rows, entries, strict=True)},
+        moments=moments(pipeline),
+        active=active_counts(pipeline),
+        shared_stages=shared_stages(pipeline),
+        audit=read_audit(journal.storage, config.name),
+        config=config,
+    )
 
 
 def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:

@@ -12,7 +12,7 @@ from doge_ray.engine.observer import Observer
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.progress import SweepProgress
-from doge_ray.engine.publish import TEXTS, publish_models, publish_tables
+from doge_ray.engine.publish import TEXTS, publish_models, publish_report, publish_tables
 from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
@@ -90,10 +90,12 @@ class Sweep:
 
     def publish(self) -> SweepRecords:
         """Write tables, tickets and models; close the MLflow run."""
-        records = publish_tables(self.pipeline, self.journal, self.prepared.results)
+        results = self.prepared.results
+        records = publish_tables(self.pipeline, self.journal, results)
+        publish_report(records, self.prepared.graph, results)
         publish_models(self.pipeline, self.journal, self.prepared)
         folder = self.prepared.config.name
-        texts = {name: self.prepared.results.read_text(f"{folder}/{name}") for name in TEXTS}
+        texts = {name: results.read_text(f"{folder}/{name}") for name in TEXTS}
         self.tracker.close("FINISHED", {name: text or "" for name, text in texts.items()})
         return records
 

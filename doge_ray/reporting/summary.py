@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
+from doge_ray.reporting.differences import difference, difference_text
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.tickets.statistics import Interval, mean_interval, paired_bootstrap
+from doge_ray.reporting.tables import percent, plus_minus
 
 _HEADER = (
     "method",
@@ -46,12 +47,12 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
         f"{sum(row.status != 'running' for row in search)} ({trained})",
         "" if chosen is None else f"{chosen.sparsity:.2f}",
         "" if chosen is None or chosen.variance_weight is None else f"{chosen.variance_weight:g}",
-        "" if chosen is None else _percent(chosen.parameter_fraction, "{:.0f} %"),
-        "" if chosen is None else _percent(chosen.dev_metric),
-        _plus_minus([row.target_metric for row in replicates]),
-        _plus_minus([row.target_metric_deduplicated for row in replicates]),
-        "" if method == "dense" else _difference(method, records),
-        _percent(oracle),
+        "" if chosen is None else percent(chosen.parameter_fraction, "{:.0f} %"),
+        "" if chosen is None else percent(chosen.dev_metric),
+        plus_minus([row.target_metric for row in replicates]),
+        plus_minus([row.target_metric_deduplicated for row in replicates]),
+        "" if method == "dense" else difference_text(difference(records, method, "dense")),
+        percent(oracle),
     )
 
 
@@ -75,34 +76,6 @@ def _notes(records: SweepRecords) -> list[str]:
     if failed:
         notes.append(f"{len(failed)} trial(s) failed; trials.parquet gives the errors.")
     return [f"- {note}" for note in notes]
-
-
-def _difference(method: str, records: SweepRecords) -> str:
-    differences = records.differences(method, "dense")
-    if not differences:
-        return ""
-    interval = paired_bootstrap(differences)
-    if len(next(iter(differences.values()))) == 1:
-        return f"{100 * interval.mean:+.1f} (one seed)"  # examples alone would look too sure
-    return _signed(interval)
-
-
-def _signed(interval: Interval) -> str:
-    return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
-
-
-def _plus_minus(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    interval = mean_interval(known)
-    if len(known) == 1:
-        return f"{100 * interval.mean:.1f} (one seed)"
-    return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
-
-
-def _percent(value: float | None, form: str = "{:.1f}") -> str:
-    return "" if value is None else form.format(100 * value)
 
 
 def _cells(cells: Sequence[str]) -> str:

@@ -23,9 +23,8 @@ class ActiveCounts:
     count_D: NDArray[np.float64]
     active_DLF: NDArray[np.float64]
 
-    @property
-    def share_DLF(self) -> NDArray[np.float64]:
-        """Active examples as a share of all, in [0, 1]."""
+    def shares(self) -> NDArray[np.float64]:
+        """Active examples as a share of all, in [0, 1]: (D, L, F)."""
         return self.active_DLF / self.count_D[:, None, None]
 
     def save(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ def counted(world: World, variant: str) -> ActiveCounts:
     return count_active(loud(variant), random_split(30, DOMAINS), DOMAINS, world)
 
 
+def note(entered: dict[int, Tensor], index: int, _: object, inputs: tuple[Tensor]) -> None:
+    entered[index] = inputs[0][0, 0]
+
+
 def one_by_one(model: PreTrainedModel, split: EncodedSplit) -> np.ndarray:
     """Run W1 of each layer again on what entered it, row by row, without padding."""
     family, layers = family_of(model.config), encoder_layers(model)
@@ -48,7 +53,7 @@ def one_by_one(model: PreTrainedModel, split: EncodedSplit) -> np.ndarray:
         entered: dict[int, Tensor] = {}
         hooks = [
             layer.get_submodule(family.ffn_first).register_forward_pre_hook(
-                lambda _, inputs, index=index: entered.update({index: inputs[0][0, 0]})
+                partial(note, entered, index)
             )
             for index, layer in enumerate(layers)
         ]
@@ -71,7 +76,7 @@ def test_equal_to_one_example_at_a_time(variant: str) -> None:
     counts = counted(ALONE, variant)
     np.testing.assert_array_equal(counts.active_DLF, one_by_one(loud(variant), split))
     np.testing.assert_array_equal(counts.count_D, np.bincount(split.domains_N))
-    assert 0.02 < counts.share_DLF.mean() < 0.98
+    assert 0.02 < counts.shares().mean() < 0.98
 
 
 def test_gated_networks_are_asked_for_what_is_activated() -> None:
@@ -98,4 +103,4 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     counts.save(tmp_path / "counts.npz")
     again = ActiveCounts.load(tmp_path / "counts.npz")
     assert again.domains == DOMAINS
-    np.testing.assert_array_equal(again.share_DLF, counts.share_DLF)
+    np.testing.assert_array_equal(again.shares(), counts.shares())
