@@ -17,8 +17,19 @@ from doge_ray.engine.choice import all_chosen, present, replicates, with_finetun
 from doge_ray.engine.jobs import read_predictions
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import recall
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
+
+
+def load_records(name: str, storage: str = "runs") -> SweepRecords:
+    """All that a report is made of, from a sweep's folder and its store.
+
+    Raises:
+        InputError: there is no such sweep in the storage.
+    """
+    graph, store, results = recall(name, storage)
+    return collect(Pipeline(graph, store), Journal(results, name))
 
 
 def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy import integrate, stats
@@ -40,6 +41,7 @@ def replicates_needed(
     return n
 
 
+@cache
 def expected_maximum(n: int) -> float:
     """E[max of n independent standard normal draws]: 0 for one, 1.95 for 24."""
 

@@ -60,7 +60,7 @@ GALLERY = (
         "What λ does (paper, figure 3)",
         "Doge trials of the search by λ; filled marks on the target domains, open ones on source "
         "dev. The sampler chose sparsity and rate along with λ, so a difference between columns "
-        "is λ's only where these were held fixed, as the sweep named lambda does.",
+        "is λ's alone only where these were held fixed.",
         variance_weight.draw,
     ),
     Plan(
@@ -119,7 +119,8 @@ GALLERY = (
         "35 neurons drawn by a fixed seed from three FFN blocks of the chosen dense model; "
         "active means that the value before the activation function exceeds -2 at the first "
         "token. A column of one shade is a domain-general neuron; a column whose shades differ "
-        "is a domain-specific one. On the training split.",
+        "is a domain-specific one. A block that is all dark says only that -2 parts nothing there. "
+        "On the training split.",
         partial(activations.draw, neurons="sampled"),
     ),
     Plan(

@@ -86,6 +86,9 @@ def _scatter(
     axes.axhline(middle[1], color=FAINT, linewidth=0.8, linestyle="--")
     axes.set_ylabel("standard deviation over domains")
     axes.margins(0.06, 0.28)
+    low, high = axes.get_ylim()  # room for the counts; a spread below zero has no tick
+    axes.set_yticks([tick for tick in axes.get_yticks() if tick >= 0], minor=False)
+    axes.set_ylim(low, high)
     for name, x, y in (
         ("LMHV", 0.02, 0.98),
         ("HMHV", 0.98, 0.98),
