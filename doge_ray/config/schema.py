@@ -7,15 +7,16 @@ and the stage identities read them.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from doge_ray.config.data import DataConfig
-from doge_ray.config.search import SearchConfig
+from doge_ray.config.methods import check_method, dimensions
+from doge_ray.config.search import Range, SearchConfig
 from doge_ray.config.section import Section, setting
 
-Method = Literal["dense", "random", "winning", "doge", "losing"]
+Method = Annotated[str, AfterValidator(check_method)]
 
 
 class TrainConfig(Section):
@@ -114,7 +115,10 @@ class SweepConfig(Section):
     seed: int = setting(0, "all randomness derives from it", ge=0)
     storage: str = setting("runs", "folder or URI (s3://, gs://) for stages and results")
     methods: tuple[Method, ...] = setting(
-        ("dense", "random", "winning", "doge"), "methods to compare; dense must be among them"
+        ("dense", "random", "winning", "doge"),
+        "methods to compare, dense among them: random, winning, doge and losing tickets; irm, "
+        "group_dro, vrex and coral, objectives over the source domains; both: doge+irm",
+        paper="dense, irm, random, winning, doge",
     )
     replicates: int = setting(
         3, "fresh seeds over which each method's chosen configuration is repeated", ge=1, paper=1
@@ -139,6 +143,9 @@ class SweepConfig(Section):
                 f"methods={list(self.methods)}: name dense, which the others are drawn from and "
                 "compared with, and every method once"
             )
+        for field in {field for method in self.methods for field in dimensions(method).values()}:
+            if self.search.sampler == "grid" and isinstance(getattr(self.search, field), Range):
+                raise ValueError(f"search.{field}: a grid needs a list of values, not a range")
         for size in self.search.batch_size:
             if size % self.resources.trial_workers:
                 raise ValueError(

@@ -73,6 +73,21 @@ class SearchConfig(Section):
     variance_weight: FloatSpace = setting(
         (0.0, 10.0, 50.0, 100.0), "λ of the domain-general score", paper="0, 10, 50, 100"
     )
+    irm_strength: FloatSpace = setting(
+        Range(low=0.1, high=1e4, log=True), "weight of IRMv1's penalty, once it is annealed"
+    )
+    irm_anneal: FloatSpace = setting(
+        (0.0, 0.25, 0.5), "share of all steps in which that weight is at most 1"
+    )
+    group_dro_strength: FloatSpace = setting(
+        Range(low=1e-3, high=0.1, log=True), "step size of group DRO's domain weights"
+    )
+    vrex_strength: FloatSpace = setting(
+        Range(low=0.1, high=1e4, log=True), "weight of the risks' variance in V-REx"
+    )
+    coral_strength: FloatSpace = setting(
+        Range(low=0.1, high=10, log=True), "weight of CORAL's distance of covariances"
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> SearchConfig:
@@ -80,10 +95,9 @@ class SearchConfig(Section):
         _check(self.variance_weight, "variance_weight", lambda v: v >= 0, "zero or more")
         _check(self.learning_rate, "learning_rate", lambda r: 0 < r < 1, "above 0 and below 1")
         _check(self.batch_size, "batch_size", lambda b: b >= 1, "one example or more")
-        if self.sampler == "grid":
-            for name in ("learning_rate", "sparsity", "variance_weight"):
-                if isinstance(getattr(self, name), Range):
-                    raise ValueError(f"search.{name}: a grid needs a list of values, not a range")
+        _check(self.irm_anneal, "irm_anneal", lambda a: 0 <= a <= 1, "a share: 0 <= anneal <= 1")
+        for name in ("irm_strength", "vrex_strength", "coral_strength", "group_dro_strength"):
+            _check(getattr(self, name), name, lambda s: s >= 0, "zero or more")
         return self
 
 

@@ -33,6 +33,40 @@ def training_batches(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
+def domain_batches(
+    lengths_N: NDArray[np.integer],
+    domains_N: NDArray[np.integer],
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> list[Rows]:
+    """Like ``training_batches``, but every batch holds every domain in the same proportion.
+
+    Of a domain with n rows, each of the K batches holds n / K rows, rounded down or up.
+    """
+    rng = np.random.default_rng(derive_seed(seed, "batches", epoch))
+    num_batches = -(-len(lengths_N) // batch_size)
+    batches: list[list[Rows]] = [[] for _ in range(num_batches)]
+    first = 0  # the batch that takes the next row that is left over: so all are of one size
+    for domain in np.unique(domains_N):
+        rows = rng.permutation(np.flatnonzero(domains_N == domain))
+        each, left = divmod(len(rows), num_batches)
+        sizes = np.full(num_batches, each)
+        sizes[(first + np.arange(left)) % num_batches] += 1
+        first += left
+        for batch, part in zip(batches, _spread(rows, lengths_N, sizes), strict=True):
+            batch.append(part)
+    return [np.concatenate(batches[index]) for index in rng.permutation(num_batches)]
+
+
+def _spread(rows: Rows, lengths_N: NDArray[np.integer], sizes: NDArray[np.int64]) -> list[Rows]:
+    """A domain's rows by batch: sorted by length within each window, as those of the others."""
+    ends = np.cumsum(sizes)
+    windows = np.split(rows, ends[WINDOW - 1 : -1 : WINDOW])
+    ordered = [window[np.argsort(lengths_N[window], kind="stable")] for window in windows]
+    return np.split(np.concatenate(ordered), ends[:-1])
+
+
 def ordered_batches(lengths_N: NDArray[np.integer], batch_size: int) -> list[Rows]:
     """Every row once, longest first: least padding, and memory that runs out does so at once."""
     longest_first_N = np.argsort(-lengths_N.astype(np.int64), kind="stable")

@@ -149,6 +149,15 @@ def head_width(model: PreTrainedModel) -> int:
     return int(model.config.hidden_size // model.config.num_attention_heads)
 
 
+def longest_input(config: PreTrainedConfig) -> int | None:
+    """Tokens that an architecture has positions for; None where positions are relative only."""
+    if config.model_type in ("roberta", "xlm-roberta"):
+        return int(config.max_position_embeddings - config.pad_token_id - 1)
+    if config.model_type == "deberta-v2" and not config.position_biased_input:
+        return None
+    return int(config.max_position_embeddings)
+
+
 def unit_parameters(model: PreTrainedModel) -> UnitParameters:
     """Count the parameters that pruning removes.
 

@@ -16,6 +16,7 @@ from typing import Any
 from doge_ray.config import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.seeds import derive_seed
+from doge_ray.stages.objectives import Objective
 from doge_ray.stages.train import Recipe
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
@@ -54,7 +55,7 @@ class Graph:
         """What may not change while a sweep goes on: settings, and contents of model and data."""
         settings = self.config.science()
         # Where model and data lie does not matter, as long as they are the same.
-        places = ("model", "data.root")
+        places = ("model", "data.root", "data.path")
         contents = {"model_files": self.model.fingerprint, "data_rows": self.corpus}
         return {key: value for key, value in settings.items() if key not in places} | contents
 
@@ -78,7 +79,9 @@ class Graph:
             seed=derive_seed(seed, "head"),
         )
 
-    def recipe(self, learning_rate: float, batch_size: int, seed: int) -> Recipe:
+    def recipe(
+        self, learning_rate: float, batch_size: int, seed: int, objective: Objective | None = None
+    ) -> Recipe:
         """How a trial with this choice is trained."""
         train = self.config.train
         return Recipe(
@@ -92,18 +95,21 @@ class Graph:
             clip=train.clip,
             precision=train.precision,
             micro_batch_size=train.micro_batch_size,
+            objective=objective,
         )
 
-    def training(self, ticket: Ticket, learning_rate: float, batch_size: int, seed: int) -> Stage:
+    def training(self, ticket: Ticket, recipe: Recipe) -> Stage:
         """θ0 pruned by a ticket and trained; identical masks are one stage."""
-        recipe = asdict(self.recipe(learning_rate, batch_size, seed))
-        del recipe["micro_batch_size"]  # how a batch is cut up does not change its gradient
+        inputs = asdict(recipe)
+        del inputs["micro_batch_size"]  # how a batch is cut up does not change its gradient
+        if recipe.objective is None:
+            del inputs["objective"]
         return _stage(
             "training",
-            initial=self.initial(seed).digest,
+            initial=self.initial(recipe.seed).digest,
             data=self.encoding.digest,
             mask=ticket.digest,
-            **recipe,
+            **inputs,
         )
 
     def scoring(self, training: Stage) -> Stage:

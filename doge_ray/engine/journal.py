@@ -26,7 +26,6 @@ class Entry:
     ticket: str | None = None
     dev_metric: float | None = None
     epoch: int | None = None
-    seconds: float | None = None
     error: str | None = None
 
     @property
@@ -68,4 +67,5 @@ class Journal:
 
 
 def _entry(record: dict[str, Any]) -> Entry:
-    return Entry(**record | {"assignment": Assignment(**record["assignment"])})
+    known = {key: record[key] for key in Entry.__dataclass_fields__ if key in record}
+    return Entry(**known | {"assignment": Assignment(**record["assignment"])})

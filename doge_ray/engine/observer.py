@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.tracking import Tracker
 from doge_ray.engine.trial import assignment_of
 from doge_ray.reporting.mask_picture import mask_picture
+
+# How Python names an error; some say more in lines below it.
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b")
 
 
 @dataclass
@@ -75,15 +79,18 @@ class Observer(tune.Callback):
         """The trial failed, and its retries too."""
         assignment = assignment_of(trial.config)
         error = _cause(trial.error_file)
-        self._write(replace(self._entries[assignment.name], status="failed", error=error))
+        # A trial whose process never came up was not started either.
+        self._start_run(assignment)
+        entry = self._entries.get(assignment.name, Entry(assignment))
+        self._write(replace(entry, status="failed", error=error))
         self.tracker.end(assignment.name, tags={"error": error}, status="FAILED")
-        self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
+        self.progress.trial_failed(assignment.name, error)
         ray.get(self.claims.release.remote(trial.trial_id))
 
     def give_up(self, assignment: Assignment, error: str) -> None:
         """Write down that a trial cannot be run."""
         self._write(Entry(assignment, status="failed", error=error))
-        self.progress.trial_ended(assignment.name, f"[red]failed[/red]: {error}")
+        self.progress.trial_failed(assignment.name, error)
 
     def is_done(self, assignment: Assignment, *, needs_files: bool = False) -> bool:
         """Whether an earlier run finished a trial, with the pipeline as it is now."""
@@ -174,6 +181,7 @@ class Observer(tune.Callback):
 
 
 def _cause(error_file: str | None) -> str:
-    """The last line of what Tune wrote down; the whole traceback is in Ray's logs."""
+    """The error in what Tune wrote down; the whole traceback is in Ray's logs."""
     lines = Path(error_file).read_text().strip().splitlines() if error_file else []
-    return lines[-1] if lines else "the trial's process died"
+    errors = [line for line in lines if _ERROR.match(line)]
+    return (errors or lines or ["the trial's process died"])[-1]

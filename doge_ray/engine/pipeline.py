@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.engine.graph import Graph
 from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob, TrainingJob
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.seeds import derive_seed
+from doge_ray.stages.objectives import Objective
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.ticket import Ticket, dense_ticket
@@ -27,6 +29,26 @@ class Assignment:
     batch_size: int
     sparsity: float = 0.0
     variance_weight: float | None = None
+    strength: float | None = None
+    anneal: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the ticket that is drawn; dense: none is."""
+        return kind_of(self.method)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What ``Graph.recipe`` is told of a trial's choice."""
+        name, objective = objective_of(self.method), None
+        if name is not None:
+            objective = Objective(name, self.strength or 0.0, self.anneal or 0.0)
+        return {
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "objective": objective,
+        }
 
     @property
     def name(self) -> str:
@@ -52,7 +74,7 @@ class Pipeline:
 
     def can_draw(self, assignment: Assignment) -> bool:
         """Whether the scores that the ticket of a trial is drawn from are published."""
-        if assignment.method == "dense":
+        if assignment.kind == "dense":
             return True
         finetuned = self.finetuned.get(assignment.seed)
         return (
@@ -62,12 +84,12 @@ class Pipeline:
     def ticket(self, assignment: Assignment) -> Ticket:
         """Draw the ticket of a trial from the published scores."""
         model, scoring = self.graph.model, self.graph.config.scoring
-        if assignment.method == "dense":
+        if assignment.kind == "dense":
             return dense_ticket(model.num_layers, model.num_heads, model.parameters)
         scores = self.graph.scoring(self.finetuned[assignment.seed])
         moments, parameters, _ = read_scores(self.store.files(scores) / "scores.parquet")
-        return draw_ticket(
-            assignment.method,
+        ticket = draw_ticket(
+            assignment.kind,
             moments,
             assignment.sparsity,
             parameters,
@@ -76,18 +98,19 @@ class Pipeline:
             normalize=scoring.normalize,
             min_heads=scoring.min_heads,
         )
+        return replace(ticket, provenance={**ticket.provenance, "scores": scores.digest})
 
     def training(self, assignment: Assignment) -> TrainingJob:
         """Rewind to θ0, prune, train (with the dense ticket: fine-tune)."""
         ticket = self.ticket(assignment)
-        choice = assignment.learning_rate, assignment.batch_size, assignment.seed
+        recipe = self.graph.recipe(**assignment.recipe)
         return TrainingJob(
             self.store,
-            self.graph.training(ticket, *choice),
+            self.graph.training(ticket, recipe),
             self.graph.initial(assignment.seed),
             self.graph.encoding,
             ticket,
-            self.graph.recipe(*choice),
+            recipe,
         )
 
     def evaluation(self, training: Stage) -> EvaluationJob:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from doge_ray.config import Range, SweepConfig
+from doge_ray.config.methods import dimensions, kind_of
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.space import dimensions
 from doge_ray.engine.workers import own_device
 from doge_ray.stages.train import Run, steps_per_epoch
 from doge_ray.stages.world import World
@@ -26,7 +26,7 @@ MEASURED_STEPS = 4
 
 @dataclass(frozen=True)
 class Costs:
-    """What was measured: seconds of one optimiser step, by batch size."""
+    """What was measured: seconds of a step on one device's share of a batch, by batch size."""
 
     step_seconds: dict[int, float]
     device: str
@@ -38,12 +38,14 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     costs = measure(prepared)
     console.print(_stage_table(config, prepared))
     for size, seconds in costs.step_seconds.items():
-        console.print(f"one step of {size} examples takes {seconds:.2f} s on this {costs.device}")
-    serial = _training_seconds(config, prepared, costs)
-    at_once = max(1, _devices(config) // config.resources.trial_workers)
+        share = size // config.resources.trial_workers
+        console.print(f"one step of {share} examples takes {seconds:.2f} s on this {costs.device}")
+    serial, spanned = _training_seconds(config, prepared, costs), config.resources.trial_workers
+    at_once = max(1, _devices(config) // spanned)
     console.print(
-        f"at most {_hours(serial)} of training on one such device, {_hours(serial / at_once)} on "
-        f"{at_once}: if no trial stops early, none shares its ticket and pruning saves nothing"
+        f"{_num_trainings(config)} trainings at most, {_hours(serial)} of one after the other on "
+        f"{spanned} such device(s), {_hours(serial / at_once)} on {at_once * spanned}: if no trial "
+        "stops early, none shares its ticket and pruning saves nothing"
     )
 
 
@@ -57,7 +59,8 @@ def measure(prepared: Prepared) -> Costs:
         recipe = prepared.graph.recipe(learning_rate=1e-6, batch_size=size, seed=0)
         model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
         run = Run(model.to(world.device), prepared.data, recipe, world)
-        batches = training_batches(prepared.data.train.lengths_N, size, seed=0, epoch=1)
+        share = size // config.resources.trial_workers
+        batches = training_batches(prepared.data.train.lengths_N, share, seed=0, epoch=1)
         costs[size] = _seconds(lambda rows, run=run: run.step(rows), batches)  # type: ignore[misc]
     return Costs(costs, "GPU" if world.device.type == "cuda" else "machine, with one worker's CPUs")
 
@@ -95,9 +98,9 @@ def _stage_table(config: SweepConfig, prepared: Prepared) -> Table:
 def _most_distinct(method: str, config: SweepConfig) -> int:
     """Trials, or fewer where the lists have fewer combinations."""
     combinations = 1
-    for name in dimensions(method):
-        values = getattr(config.search, name)
-        if isinstance(values, Range) or method == "random":
+    for field in dimensions(method).values():
+        values = getattr(config.search, field)
+        if isinstance(values, Range) or kind_of(method) == "random":
             return config.search.num_trials
         combinations *= len(values)
     return min(config.search.num_trials, combinations)
@@ -110,8 +113,11 @@ def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> 
             for size, seconds in costs.step_seconds.items()
         ]
     )
-    trainings = sum(_most_distinct(method, config) + config.replicates for method in config.methods)
-    return float(epoch) * config.train.max_epochs * trainings
+    return float(epoch) * config.train.max_epochs * _num_trainings(config)
+
+
+def _num_trainings(config: SweepConfig) -> int:
+    return sum(_most_distinct(method, config) + config.replicates for method in config.methods)
 
 
 def _devices(config: SweepConfig) -> int:

@@ -11,20 +11,24 @@ from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import validate
+from doge_ray.config.methods import objective_of
 from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.families import unit_parameters, unit_shape
+from doge_ray.encoders.families import longest_input, unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import fingerprint
+from doge_ray.encoders.stock import read_config
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.tracking import tracking_uri
 from doge_ray.errors import InputError
+from doge_ray.stages.objectives import ROWS_PER_DOMAIN
+from doge_ray.stages.train import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import UnitParameters, dense_ticket
 
@@ -74,12 +78,14 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
     Raises:
         InputError: storage, model, data and settings do not work together.
     """
-    results, store = Storage(config.storage), StageStore(f"{config.storage.rstrip('/')}/store")
+    results = Storage(config.storage)
+    store = StageStore(results.below("store"))
     tracking_uri(config.storage)
     # Only its shape is read, so neither the seed nor the classes matter.
     model = initial_model(model_folder, corpus.label_names, seed=0)
     facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))
     _check_sparsity(config, facts)
+    _check_batches(config, corpus)
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
     _check_folder(results, graph)
     data = encode_once(corpus, model_folder, graph, store)
@@ -91,6 +97,12 @@ def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageSt
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
         length = graph.config.train.max_length
+        longest = longest_input(read_config(model_folder))
+        if longest is not None and length > longest:
+            raise InputError(
+                f"train.max_length={length} is more than the {longest} positions of the model; "
+                "choose that or less"
+            )
         store.put(graph.encoding, {}, lambda folder: encode(corpus, tokenizer, length, folder))
     return open_encoded(store.files(graph.encoding))
 
@@ -108,7 +120,7 @@ def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
         there = f"there are: {', '.join(names)}" if names else "there is none yet"
         raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
     graph = _described(json.loads(text), f"{storage}/{name}/sweep.json")
-    return graph, StageStore(f"{storage.rstrip('/')}/store"), results
+    return graph, StageStore(results.below("store")), results
 
 
 def _check_folder(results: Storage, graph: Graph) -> None:
@@ -143,6 +155,28 @@ def _described(record: dict[str, Any], place: str) -> Graph:
     config = validate(record["config"], place)
     model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
     return Graph(config, ModelFacts(**model), record["corpus"], tuple(record["label_names"]))
+
+
+def _check_batches(config: SweepConfig, corpus: Corpus) -> None:
+    """Every batch of an objective over domains must hold enough of each."""
+    rows = {domain: len(text) for domain, text in corpus.train.items()}
+    for method in config.methods:
+        objective = objective_of(method)
+        need = ROWS_PER_DOMAIN.get(objective or "", 0)
+        for size in config.search.batch_size if need else ():
+            batches = steps_per_epoch(sum(rows.values()), size)
+            for domain, count in rows.items():
+                if count < need * batches:
+                    raise InputError(
+                        f"search.batch_size={size}: {method} needs {need} row(s) of every source "
+                        f"domain in each batch, but {domain!r} has {count} rows for {batches} "
+                        "batches; choose a larger batch size, or leave the domain out"
+                    )
+    if any(map(objective_of, config.methods)) and len(rows) < 2:
+        raise InputError(
+            f"methods={list(config.methods)}: an objective over domains needs two source domains, "
+            f"there is only {', '.join(rows)}"
+        )
 
 
 def _check_sparsity(config: SweepConfig, facts: ModelFacts) -> None:

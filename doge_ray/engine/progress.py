@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -70,16 +71,18 @@ class SweepProgress:
         self.found += number
         self._bar.update(self._task, completed=self.done)
 
+    def trial_failed(self, name: str, error: str) -> None:
+        """A trial ended with an error."""
+        self.trial_ended(name, f"[red]failed[/red]: {escape(error)}")
+
     def trial_ended(self, name: str, text: str) -> None:
-        """A trial ended; say how, and how long the rest may take."""
+        """A trial ended; say how, as markup, and how long the rest may take."""
         self.done += 1
         self._bar.update(self._task, completed=self.done)
         elapsed = time.monotonic() - self.started
         left = elapsed / (self.done - self.found) * max(0, self.total - self.done)
-        rest = (
-            "" if self._bar.live.is_started else f"  [{self.done}/{self.total}, {_time(left)} left]"
-        )
-        self.line(f"{name}  {text}{rest}".replace("[", r"\["))
+        rest = escape(f"  [{self.done}/{self.total}, {_time(left)} left]")
+        self.line(f"{name}  {text}{'' if self._bar.live.is_started else rest}")
 
 
 def _time(seconds: float) -> str:

@@ -76,6 +76,7 @@ def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prep
         masks = job.ticket.head_mask, job.ticket.ffn_mask
         save_model(model, target, *masks, prepared.tokenizer())
         (target / "ticket.json").write_text(ticket)
-        (target / "origin.json").write_text(origin)
 
     prepared.results.replace_folder(place, write)
+    # Last: where it stands, all the rest does.
+    prepared.results.write_text(f"{place}/origin.json", origin)

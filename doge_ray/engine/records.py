@@ -83,6 +83,8 @@ def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
         batch_size=assignment.batch_size,
         sparsity=assignment.sparsity,
         variance_weight=assignment.variance_weight,
+        strength=assignment.strength,
+        anneal=assignment.anneal,
         ticket=None if job is None else job.ticket.digest,
         seed=assignment.seed,
         dev_metric=entry.dev_metric,

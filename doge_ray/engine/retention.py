@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from doge_ray.engine.choice import all_chosen
+from doge_ray.engine.choice import all_chosen, replicates
 from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Pipeline
 
@@ -12,12 +12,26 @@ from doge_ray.engine.pipeline import Pipeline
 def discard_unneeded(entries: Sequence[Entry], pipeline: Pipeline) -> None:
     """Keep each search's best model, and fine-tuned ones until they are scored."""
     store, graph = pipeline.store, pipeline.graph
-    kept = {entry.training for entry in all_chosen(graph.config.methods, entries).values()}
+    best = all_chosen(graph.config.methods, entries)
+    kept = {entry.training for entry in best.values()}
+    to_score = replicates(best["dense"], graph.config) if "dense" in best else []
     for entry in entries:
-        if entry.status != "finished":
+        if entry.status != "finished" or entry.training in kept:
             continue
         stage = pipeline.training(entry.assignment).stage
-        unscored = entry.assignment.method == "dense" and entry.assignment.replicate > 0
-        unscored = unscored and store.result(graph.scoring(stage)) is None
-        if stage.digest not in kept and not unscored:
-            store.discard_files(stage)
+        unscored = store.result(graph.scoring(stage)) is None
+        if not (entry.assignment in to_score and unscored):
+            store.discard_files(stage.path)
+
+
+def discard_outdated(journal: Sequence[Entry], pipeline: Pipeline) -> None:
+    """Drop the weights of tickets that were drawn before another dense model was chosen."""
+    trainings = {
+        entry: pipeline.training(entry.assignment).stage
+        for entry in journal
+        if entry.training is not None and pipeline.can_draw(entry.assignment)
+    }
+    present = {stage.digest for stage in trainings.values()}
+    for entry, stage in trainings.items():
+        if entry.training not in present:
+            pipeline.store.discard_files(f"{stage.kind}/{entry.training}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.jobs import Job
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
+from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError
@@ -57,7 +58,7 @@ class ModelToScore:
     def score(self) -> Path:
         """Score it; returns the score table."""
         score_models(self.pipeline, {"model": self.model})
-        self.pipeline.store.discard_files(self.model)
+        self.pipeline.store.discard_files(self.model.path)
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
 
 
@@ -67,7 +68,7 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
     Raises:
         InputError: the model is pruned, has no tokenizer or other classes than the data.
     """
-    store = StageStore(f"{config.storage.rstrip('/')}/store")
+    store = StageStore(Storage(config.storage).below("store"))
     model = load_model(folder)
     require_dense(model.config)
     if model.config.num_labels != len(corpus.label_names):
@@ -76,6 +77,7 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
             f"{config.name!r} has {len(corpus.label_names)} ({', '.join(corpus.label_names)}); "
             "name a model that was fine-tuned on these"
         )
+    _check_order(config, [model.config.id2label[n] for n in range(model.config.num_labels)], corpus)
     facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
     stage = Stage("training", {"model": facts.fingerprint})
@@ -83,3 +85,14 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
         masks = recorded_masks(model.config)
         store.put(stage, {}, lambda target: save_model(model, target, *masks))
     return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))
+
+
+def _check_order(config: SweepConfig, names: Sequence[str], corpus: Corpus) -> None:
+    """Names that say nothing (LABEL_0) are taken to be in the data's order."""
+    known = corpus.label_names
+    if set(names) == set(known) and tuple(names) != known:
+        raise InputError(
+            f"model={config.model!r} has its classes in the order {', '.join(names)}, the data of "
+            f"{config.name!r} in the order {', '.join(known)}; reorder its classifier's rows and "
+            "id2label, or its losses would be those of other classes"
+        )

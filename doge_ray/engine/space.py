@@ -15,21 +15,8 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from doge_ray.config import Range, SearchConfig
+from doge_ray.config.methods import dimensions
 from doge_ray.seeds import derive_seed
-
-_TRAINING = ("learning_rate", "batch_size")
-_DIMENSIONS = {
-    "dense": _TRAINING,
-    "random": (*_TRAINING, "sparsity"),
-    "winning": (*_TRAINING, "sparsity"),
-    "losing": (*_TRAINING, "sparsity"),
-    "doge": (*_TRAINING, "sparsity", "variance_weight"),
-}
-
-
-def dimensions(method: str) -> tuple[str, ...]:
-    """The hyper-parameters a method has."""
-    return _DIMENSIONS[method]
 
 
 @dataclass(frozen=True)
@@ -42,8 +29,8 @@ class Space:
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw; returns the constants of the trial with this number."""
-        for name in dimensions(self.method):
-            values = getattr(self.search, name)
+        for name, field in dimensions(self.method).items():
+            values = getattr(self.search, field)
             if isinstance(values, Range):
                 trial.suggest_float(name, values.low, values.high, log=values.log)
             else:
@@ -54,7 +41,7 @@ class Space:
 def grid(method: str, search: SearchConfig, seed: int) -> list[dict[str, Any]]:
     """Every combination of the lists, shuffled once; repeated if more trials are asked for."""
     names = dimensions(method)
-    points = list(itertools.product(*(getattr(search, name) for name in names)))
+    points = list(itertools.product(*(getattr(search, field) for field in names.values())))
     order = np.random.default_rng(derive_seed(seed, "grid", method)).permutation(len(points))
     rounds = -(-search.num_trials // len(points))
     return [dict(zip(names, points[i], strict=True)) for i in list(order) * rounds]

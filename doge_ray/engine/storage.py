@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
+from doge_ray.domains.cache import cache_folder
 from doge_ray.errors import InputError
 
 _LOCAL = fs.LocalFileSystem()
@@ -36,6 +36,13 @@ class Storage:
             return _LOCAL, self.root
         filesystem, path = fs.FileSystem.from_uri(self.root)
         return filesystem, path.rstrip("/")
+
+    def below(self, name: str) -> str:
+        """The root of a folder inside this one; a URI keeps its query."""
+        if "://" not in self.root:
+            return f"{self.root}/{name}"
+        place, mark, query = self.root.partition("?")
+        return f"{place.rstrip('/')}/{name}{mark}{query}"
 
     @property
     def is_local(self) -> bool:
@@ -88,7 +95,7 @@ class Storage:
         try:
             with filesystem.open_input_stream(f"{root}/{path}") as stream:
                 return bytes(stream.read()).decode()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write_text(self, path: str, text: str) -> None:
@@ -159,7 +166,7 @@ class Storage:
         filesystem, root = self._place
         if self.is_local:
             return Path(root) / path
-        target = _node_cache() / path
+        target = cache_folder() / "store" / path
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
@@ -174,7 +181,3 @@ class Storage:
                 if not target.exists():
                     copy.rename(target)
         return target
-
-
-def _node_cache() -> Path:
-    return Path(os.environ.get("DOGE_RAY_CACHE", "~/.cache/doge_ray")).expanduser() / "store"

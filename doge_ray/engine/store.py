@@ -49,17 +49,17 @@ class StageStore(Storage):
 
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
         """The JSON result of a stage; None where it is not published (or has no snapshot)."""
-        record = self._record(stage, slot)
+        record = self._record(stage.path, slot)
         return None if record is None else record["result"]
 
     def has_files(self, stage: Stage) -> bool:
         """Whether a stage is published and its files are still there."""
-        record = self._record(stage, "published")
+        record = self._record(stage.path, "published")
         return record is not None and record["files"] is not None
 
     def files(self, stage: Stage, slot: Slot = "published") -> Path:
         """A local, read-only folder with the files of a stage."""
-        record = self._record(stage, slot)
+        record = self._record(stage.path, slot)
         if record is None or record["files"] is None:
             raise FileNotFoundError(f"{self.root}/{stage.path} holds no files")
         return self.local_folder(f"{stage.path}/{record['files']}")
@@ -79,13 +79,15 @@ class StageStore(Storage):
             write: called with an empty local folder, to put the stage's files there.
             slot: a published stage keeps no snapshot.
         """
-        earlier = [self._record(stage, name) for name in ("published", "snapshot")]
+        earlier = [self._record(stage.path, name) for name in ("published", "snapshot")]
         if slot == "snapshot" and earlier[0] is not None:
             return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
         if write is not None:
             self.put_folder(f"{stage.path}/{files}", write)
-        self._point(stage, slot, {"inputs": dict(stage.inputs), "result": result, "files": files})
+        self._point(
+            stage.path, slot, {"inputs": dict(stage.inputs), "result": result, "files": files}
+        )
         if slot == "published":
             self.delete(f"{stage.path}/snapshot.json")
         # Other folders may be what another process is about to publish.
@@ -93,23 +95,23 @@ class StageStore(Storage):
             if record is not None and record["files"] is not None:
                 self.delete(f"{stage.path}/{record['files']}")
 
-    def discard_files(self, stage: Stage) -> None:
-        """Keep the result of a published stage, delete its files."""
-        record = self._record(stage, "published")
+    def discard_files(self, path: str) -> None:
+        """Keep the result of the published stage at a path, delete its files."""
+        record = self._record(path, "published")
         if record is not None and record["files"] is not None:
-            self._point(stage, "published", record | {"files": None})
-            for name in self.list(stage.path):
+            self._point(path, "published", record | {"files": None})
+            for name in self.list(path):
                 if name != "published.json":
-                    self.delete(f"{stage.path}/{name}")
+                    self.delete(f"{path}/{name}")
 
     def discard_unpublished(self, stage: Stage) -> None:
         """Forget how far an unfinished stage got."""
-        if self._record(stage, "published") is None:
+        if self._record(stage.path, "published") is None:
             self.delete(stage.path)
 
-    def _record(self, stage: Stage, slot: Slot) -> dict[str, Any] | None:
-        text = self.read_text(f"{stage.path}/{slot}.json")
+    def _record(self, path: str, slot: Slot) -> dict[str, Any] | None:
+        text = self.read_text(f"{path}/{slot}.json")
         return None if text is None else dict(json.loads(text))
 
-    def _point(self, stage: Stage, slot: Slot, record: Mapping[str, Any]) -> None:
-        self.write_text(f"{stage.path}/{slot}.json", json.dumps(record, indent=1))
+    def _point(self, path: str, slot: Slot, record: Mapping[str, Any]) -> None:
+        self.write_text(f"{path}/{slot}.json", json.dumps(record, indent=1))

@@ -170,7 +170,7 @@ def _fit(
     space: dict[str, Any],
     name: str,
 ) -> None:
-    config, root = pipeline.graph.config, pipeline.store.root
+    config, store = pipeline.graph.config, pipeline.store
     trainable = tune.with_parameters(run_trial, pipeline=pipeline, claims=observer.claims)
     Tuner(
         tune.with_resources(trainable, _trial_resources(config)),
@@ -178,14 +178,14 @@ def _fit(
         tune_config=tune_config,
         run_config=RunConfig(
             name=name,
-            storage_path=f"{root}/tune",
+            storage_path=store.below("tune"),
             callbacks=[observer],
             failure_config=FailureConfig(max_failures=config.search.max_failures),
             verbose=0,
         ),
     ).fit()
     # Tune's own state is not needed again: the journal and the store are what a restart reads.
-    pipeline.store.delete(f"tune/{name}")
+    store.delete(f"tune/{name}")
 
 
 def _trial_resources(config: SweepConfig) -> dict[str, float]:

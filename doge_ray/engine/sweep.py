@@ -13,7 +13,7 @@ from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.progress import SweepProgress
 from doge_ray.engine.publish import TEXTS, publish_models, publish_report, publish_tables
-from doge_ray.engine.retention import discard_unneeded
+from doge_ray.engine.retention import discard_outdated, discard_unneeded
 from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
 from doge_ray.engine.study import run_assignments, run_studies
@@ -86,7 +86,9 @@ class Sweep:
         score_models(self.pipeline, trainings, look_into=trainings["replicate-0"])
         for name, training in trainings.items():
             self._track_scores(name, training)
-        discard_unneeded(present(self.journal.entries(), self.pipeline), self.pipeline)
+        entries = self.journal.entries()
+        discard_unneeded(present(entries, self.pipeline), self.pipeline)
+        discard_outdated(entries, self.pipeline)
 
     def publish(self) -> SweepRecords:
         """Write tables, tickets and models; close the MLflow run."""

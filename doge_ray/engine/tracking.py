@@ -65,6 +65,8 @@ class Tracker:
             if other.startswith(f"{name}@") and other != key:
                 self._log(self.runs[other], tags={"superseded": "by another dense model's scores"})
         self.runs[key], self.keys[name] = run, key
+        for outdated in {"superseded", "error"} & self.client.get_run(run).data.tags.keys():
+            self.client.delete_tag(run, outdated)
         if not self.is_closed(name):
             self.client.update_run(run, status="RUNNING")
             self._log(run, params=_text({**params, "training": training}))

@@ -51,7 +51,7 @@ def run_on_workers(
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=f"{store.root}/train",
+            storage_path=store.below("train"),
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
             callbacks=callbacks,
         ),

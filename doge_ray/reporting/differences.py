@@ -40,10 +40,15 @@ def difference_text(interval: Interval | None) -> str:
 
 
 def compared(records: SweepRecords) -> list[tuple[str, str]]:
-    """Every method against dense, and doge against the tickets it should beat."""
+    """Every method against dense, doge against the tickets it should beat, both against each."""
     pairs = [(method, "dense") for method in records.methods if method != "dense"]
-    doges = [method for method in records.methods if method.startswith("doge")]
-    return pairs + [(d, b) for d in doges for b in ("winning", "random") if b in records.methods]
+    for method in records.methods:
+        kind, plus, objective = method.partition("+")
+        rivals = [f"{other}{plus}{objective}" for other in ("winning", "random")]
+        parts = [kind, objective] if plus else []
+        others = (rivals if kind == "doge" else []) + parts
+        pairs += [(method, other) for other in others if other in records.methods]
+    return pairs
 
 
 def difference_table(records: SweepRecords) -> Table:

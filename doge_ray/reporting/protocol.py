@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from doge_ray.config import Range, SweepConfig
+from doge_ray.config.methods import dimensions
 from doge_ray.config.search import FloatSpace
 from doge_ray.domains.audit import Audit
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Table
+
+_WORDS = {"variance_weight": "λ"}
 
 
 def protocol_table(records: SweepRecords) -> Table | None:
@@ -27,9 +30,7 @@ def protocol_table(records: SweepRecords) -> Table | None:
         ("measured on", ", ".join(_domains(audit, "test"))),
         ("budget", f"{search.num_trials} trials per method; sampler {search.sampler}, scheduler "
          f"{search.scheduler}"),
-        ("searched", f"learning rate {_space(search.learning_rate)}; batch size "
-         f"{_listed(search.batch_size)}; sparsity {_space(search.sparsity)}; "
-         f"λ {_space(search.variance_weight)}"),
+        ("searched", _searched(config)),
         ("training", f"at most {train.max_epochs} epochs, patience {train.patience}; AdamW, weight "
          f"decay {train.weight_decay:g}, {100 * train.warmup:g} % warm-up, gradient norm up to "
          f"{train.clip:g}; texts cut at {train.max_length} tokens; precision {train.precision}; "
@@ -116,6 +117,17 @@ def _domains(audit: Audit | None, split: str) -> list[str]:
 def _split(config: SweepConfig) -> str:
     split = getattr(config.data, "split", None)
     return "" if split is None else f", split {split}"
+
+
+def _searched(config: SweepConfig) -> str:
+    """Every setting that some method searches, with its space."""
+    settings = dict.fromkeys(
+        setting for method in config.methods for setting in dimensions(method).values()
+    )
+    return "; ".join(
+        f"{_WORDS.get(name, name.replace('_', ' '))} {_space(getattr(config.search, name))}"
+        for name in settings
+    )
 
 
 def _space(space: FloatSpace) -> str:

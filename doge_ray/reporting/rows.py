@@ -28,6 +28,8 @@ class TrialRow:
     batch_size: int
     sparsity: float
     variance_weight: float | None
+    strength: float | None
+    anneal: float | None
     ticket: str | None
     seed: int
     dev_metric: float | None
@@ -63,6 +65,8 @@ _SCHEMA = pa.schema(
         ("batch_size", pa.int32()),
         ("sparsity", pa.float64()),
         ("variance_weight", pa.float64()),
+        ("strength", pa.float64()),
+        ("anneal", pa.float64()),
         ("ticket", pa.string()),
         ("seed", pa.int64()),
         ("dev_metric", pa.float64()),

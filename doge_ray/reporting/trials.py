@@ -13,6 +13,7 @@ _HEADER = (
     "batch",
     "sparsity",
     "λ",
+    "strength",
     "removed",
     "ticket",
     "source dev",
@@ -20,23 +21,29 @@ _HEADER = (
     "deduplicated",
     "epochs",
     "seconds",
+    "run",
 )
 
 
 def trials_table(records: SweepRecords) -> Table:
-    """One line per trial and repeat; with its MLflow run where tracking told of any."""
-    rows = [_line(row, records) for row in records.rows]
+    """One line per trial and repeat; without columns that hold nothing."""
+    lines = [_line(row, records) for row in records.rows]
     notes = [
         "trial: method, number in the search, replicate (0 is the search itself). chosen: by "
         "source dev, or on the test set (oracle). seconds 0: an earlier line's training served.",
     ]
-    if not records.runs:
-        return Table(_HEADER, [row[:-1] for row in rows], notes, left=2)
-    notes.append(
-        "run: the first characters of the MLflow run's id. The links need MLflow's server to be "
-        "up: for runs in a file, start it with make ui or mlflow ui --backend-store-uri."
-    )
-    return Table((*_HEADER, "run"), rows, notes, left=2)
+    if any(row.strength is not None for row in records.rows):
+        notes.append("strength: weight of the objective's penalty.")
+    if records.runs:
+        notes.append(
+            "run: the first characters of the MLflow run's id. The links need MLflow's server to "
+            "be up: for runs in a file, start it with make ui or mlflow ui --backend-store-uri."
+        )
+    optional = [_HEADER.index("λ"), _HEADER.index("strength"), _HEADER.index("run")]
+    empty = [column for column in optional if not any(line[column] for line in lines)]
+    shown = [column for column in range(len(_HEADER)) if column not in empty]
+    rows = [[line[column] for column in shown] for line in lines]
+    return Table([_HEADER[column] for column in shown], rows, notes, left=2)
 
 
 def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
@@ -48,6 +55,7 @@ def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
         str(row.batch_size),
         f"{row.sparsity:.2f}",
         "" if weight is None else f"{weight:g}",
+        "" if row.strength is None else f"{row.strength:g}",
         percent(row.parameter_fraction, "{:.0f} %"),
         row.ticket or "",
         percent(row.dev_metric),

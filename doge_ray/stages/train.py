@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +16,18 @@ from numpy.typing import NDArray
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
-from doge_ray.domains.batches import share, training_batches
+from doge_ray.domains.batches import domain_batches, training_batches
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.evaluate import domain_accuracies, mean_over_domains, predict
-from doge_ray.stages.losses import example_losses
+from doge_ray.stages.gradients import (
+    Output,
+    add_mean_gradient,
+    add_objective_gradient,
+    batch_parts,
+)
+from doge_ray.stages.losses import full_precision
+from doge_ray.stages.objectives import Minimiser, Objective
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
 
@@ -41,6 +48,7 @@ class Recipe:
     clip: float
     precision: Precision
     micro_batch_size: int | None = None
+    objective: Objective | None = None
 
 
 class Snapshots(Protocol):
@@ -106,10 +114,14 @@ class Run:
         self.history: list[EpochRecord] = []
         self.best: dict[str, torch.Tensor] = {}
         self.optimizer = _optimizer(model, recipe)
-        total = recipe.max_epochs * steps_per_epoch(len(data.train.labels_N), recipe.batch_size)
+        epoch_steps = steps_per_epoch(len(data.train.labels_N), recipe.batch_size)
+        self.steps = recipe.max_epochs * epoch_steps
         self.schedule = get_linear_schedule_with_warmup(
-            self.optimizer, int(recipe.warmup * total), total
+            self.optimizer, int(recipe.warmup * self.steps), self.steps
         )
+        self.minimiser = None
+        if recipe.objective is not None:
+            self.minimiser = Minimiser(recipe.objective, len(data.source_domains))
         self.network: torch.nn.Module = model
         if world.size > 1:
             self.network = DistributedDataParallel(model)
@@ -135,7 +147,7 @@ class Run:
         self.network.train()
         split = self.data.train
         total_loss = torch.zeros((), dtype=torch.float64)
-        for rows in training_batches(split.lengths_N, self.recipe.batch_size, order_seed, epoch):
+        for rows in self._batches(order_seed, epoch):
             total_loss += self.step(rows)
         loss = float(self.world.sum(total_loss)) / len(split.labels_N)
         if not math.isfinite(loss):
@@ -155,24 +167,40 @@ class Run:
 
     def step(self, rows: NDArray[np.int64]) -> torch.Tensor:
         """One optimiser step on a global batch; returns this process's share of its loss."""
-        parts = list(_micro_batches(rows, self.world, self.recipe.micro_batch_size))
-        total = torch.zeros((), dtype=torch.float64)
-        for last, (part, weight) in zip([False] * (len(parts) - 1) + [True], parts, strict=True):
-            batch = {k: v.to(self.world.device) for k, v in self.data.train.batch(part).items()}
-            labels = batch.pop("labels")
-            if isinstance(self.network, DistributedDataParallel):
-                self.network.require_backward_grad_sync = last
-            with autocast(self.world.device, self.recipe.precision):
-                logits = self.network(**batch).logits
-            loss = weight * example_losses(logits, labels).sum()
-            # Gradients are averaged over processes; the loss is a mean over the global batch.
-            (loss * self.world.size / len(rows)).backward()
-            total += loss.detach().double().cpu()
+        parts = batch_parts(rows, self.world, self.recipe.micro_batch_size)
+        if self.minimiser is None:
+            total = add_mean_gradient(self._forward, parts, self.world, len(rows))
+        else:
+            progress = self.schedule.last_epoch / self.steps
+            total = add_objective_gradient(
+                self._forward, parts, self.world, self.minimiser, progress
+            )
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total
+
+    def _batches(self, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+        split, size = self.data.train, self.recipe.batch_size
+        if self.minimiser is None:
+            return training_batches(split.lengths_N, size, seed, epoch)
+        return domain_batches(split.lengths_N, split.domains_N, size, seed, epoch)
+
+    def _forward(self, rows: NDArray[np.int64], exchange: bool) -> Output:
+        device = self.world.device
+        batch = {name: tensor.to(device) for name, tensor in self.data.train.batch(rows).items()}
+        labels = batch.pop("labels")
+        if isinstance(self.network, DistributedDataParallel):
+            self.network.require_backward_grad_sync = exchange
+        hidden: list[torch.Tensor] = []
+        hook = self.model.base_model.register_forward_hook(
+            lambda _, __, output: hidden.append(output[0][:, 0])
+        )
+        with hook, autocast(device, self.recipe.precision):
+            logits = self.network(**batch).logits
+        domains_B = torch.as_tensor(self.data.train.domains_N[rows], dtype=torch.long)
+        return Output(logits, labels, domains_B.to(device), full_precision(hidden[0]))
 
     def _evaluate(self, split: EncodedSplit) -> dict[str, float]:
         predictions_N = predict(self.model, split, self.world, self.recipe.precision)
@@ -189,6 +217,7 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "history": self.history,
+                "minimiser": None if self.minimiser is None else self.minimiser.state(),
             },
             folder / "state.pt",
         )
@@ -202,6 +231,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.best, self.history = state["best"], state["history"]
+        if self.minimiser is not None:
+            self.minimiser.restore(state["minimiser"])
 
     def keep_best(self) -> None:
         """Put the weights of the best epoch back."""
@@ -217,19 +248,3 @@ def _optimizer(model: PreTrainedModel, recipe: Recipe) -> torch.optim.AdamW:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def _micro_batches(
-    rows: NDArray[np.int64], world: World, size: int | None
-) -> Iterator[tuple[NDArray[np.int64], float]]:
-    """This process's share of a batch, in parts of at most ``size``, each with its weight.
-
-    A last batch smaller than the number of processes leaves some without a row; they take part in
-    the gradient's average with one of weight zero.
-    """
-    mine = share(rows, world.rank, world.size)
-    if len(mine) == 0:
-        yield rows[:1], 0.0
-        return
-    for start in range(0, len(mine), size or len(mine)):
-        yield mine[start : start + (size or len(mine))], 1.0

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doge_ray.domains.batches import ordered_batches, share, training_batches
+from doge_ray.domains.batches import domain_batches, ordered_batches, share, training_batches
 
 lengths = st.lists(st.integers(1, 512), max_size=600).map(lambda values: np.array(values, np.int32))
 sizes = st.integers(1, 40)
@@ -18,6 +18,32 @@ def test_every_row_is_trained_on_once_in_an_epoch(lengths_N, size, seed, epoch):
     assert sorted(np.concatenate([[], *batches])) == list(range(len(lengths_N)))
     assert len(batches) == -(-len(lengths_N) // size)
     assert sum(len(batch) < size for batch in batches) <= 1
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 512), st.integers(0, 3)), min_size=1, max_size=600),
+    sizes,
+    st.integers(0, 9),
+)
+def test_batches_over_domains_hold_each_domain_in_proportion(rows, size, seed):
+    lengths_N, domains_N = np.array(rows, np.int32).T
+    batches = domain_batches(lengths_N, domains_N, size, seed, epoch=1)
+    assert sorted(np.concatenate(batches)) == list(range(len(rows)))
+    assert len(batches) == -(-len(rows) // size)
+    assert max(map(len, batches)) <= size
+    for domain, count in zip(*np.unique(domains_N, return_counts=True), strict=True):
+        held = [(domains_N[batch] == domain).sum() for batch in batches]
+        assert max(held) - min(held) <= 1
+        assert min(held) == count // len(batches)
+
+
+def test_batches_over_domains_hold_rows_of_similar_length():
+    lengths_N = np.random.default_rng(0).integers(4, 257, 4000)
+    first, second = (
+        domain_batches(lengths_N, np.arange(4000) % 4, 32, seed=0, epoch=epoch) for epoch in (0, 1)
+    )
+    assert padded(first, lengths_N) < 1.1 * lengths_N.sum()
+    assert first[0].tolist() != second[0].tolist()
 
 
 @given(lengths, sizes)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from transformers import AlbertConfig, GPT2Config
 
-from doge_ray.encoders.families import family_of, unit_parameters, unit_shape
+from doge_ray.encoders.families import family_of, longest_input, unit_parameters, unit_shape
 from doge_ray.encoders.surgery import prune
 from doge_ray.errors import InputError
-from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, VARIANTS, tiny
+from tests.encoders.networks import NUM_HEADS, NUM_LABELS, NUM_LAYERS, VARIANTS, tiny
 
 
 def size_after(variant: str, head_mask: np.ndarray, ffn_mask: np.ndarray) -> int:
@@ -45,3 +46,15 @@ def test_a_pruned_model_has_its_shape_but_no_counts() -> None:
     assert unit_shape(model) == (NUM_LAYERS, NUM_HEADS)
     with pytest.raises(InputError, match=r"already pruned.*\[1, 1, 1\] heads and \[1, 0, 1\] FFN"):
         unit_parameters(model)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_longest_input_runs_and_a_longer_one_does_not(variant: str) -> None:
+    model = tiny(variant)
+    longest = longest_input(model.config)
+    if longest is None or VARIANTS[variant][0] == "modernbert":
+        return  # relative or rotary positions: nothing breaks beyond
+    ids = torch.full((1, longest + 1), 5)
+    assert model(input_ids=ids[:, :-1]).logits.shape == (1, NUM_LABELS)
+    with pytest.raises((RuntimeError, IndexError)):
+        model(input_ids=ids)

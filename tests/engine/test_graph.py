@@ -32,7 +32,7 @@ def make_graph(tmp_path):
 
 
 def digests(graph: Graph, ticket=DENSE, rate=1e-5, batch=16, seed=1) -> dict[str, str]:
-    training = graph.training(ticket, rate, batch, seed)
+    training = graph.training(ticket, graph.recipe(rate, batch, seed))
     stages = [
         graph.encoding,
         graph.initial(seed),
@@ -88,6 +88,11 @@ SETTINGS = {
         "search.batch_size=8",
         "search.sparsity=0.5",
         "search.variance_weight=1",
+        "search.irm_strength=1",
+        "search.irm_anneal=0.1",
+        "search.vrex_strength=1",
+        "search.group_dro_strength=1",
+        "search.coral_strength=1",
         "resources.trial_workers=2",
         "resources.stage_workers=2",
         "resources.cpus_per_worker=2",

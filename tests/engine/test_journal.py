@@ -25,7 +25,6 @@ def entry(method="doge", trial=0, replicate=0, **outcome) -> Entry:
             ticket="4567",
             dev_metric=0.1 + 0.2,
             epoch=3,
-            seconds=12.5,
         ),
         Entry(Assignment("dense", 0, 0, 2**32 - 1, 1e-5, 16)),
     ],

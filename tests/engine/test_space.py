@@ -4,7 +4,8 @@ import optuna
 import pytest
 
 from doge_ray.config import Range, SearchConfig
-from doge_ray.engine.space import Space, dimensions, grid, make_sampler, recorded_points
+from doge_ray.config.methods import dimensions
+from doge_ray.engine.space import Space, grid, make_sampler, recorded_points
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 SAMPLERS = ("random", "tpe")
@@ -106,7 +107,7 @@ GRID = {
 def grid_of(num_trials: int, method: str = "doge", seed: int = 0) -> list[tuple]:
     points = grid(method, SearchConfig(num_trials=num_trials, **GRID), seed)
     assert len(points) >= num_trials
-    assert all(tuple(point) == dimensions(method) for point in points)
+    assert all(list(point) == list(dimensions(method)) for point in points)
     return [tuple(point.values()) for point in points]
 
 

@@ -139,3 +139,21 @@ def test_a_second_sweep_is_kept_out_until_the_first_ends(tmp_path):
         pass
     with second.locked():
         pass
+
+
+@pytest.mark.parametrize(
+    ("root", "below"),
+    [
+        ("s3://bucket/runs/", "s3://bucket/runs/store"),
+        ("s3://bucket/runs?region=eu-west-1", "s3://bucket/runs/store?region=eu-west-1"),
+        ("/srv/runs", "/srv/runs/store"),
+        ("/srv/what?", "/srv/what?/store"),
+    ],
+)
+def test_a_folder_inside_keeps_the_query_of_a_uri(root, below):
+    assert Storage(root).below("store") == below
+
+
+def test_a_file_has_no_files_below(storage):
+    storage.write_text("file", "")
+    assert storage.read_text("file/inside.json") is None

@@ -67,11 +67,11 @@ def test_a_later_publication_replaces_the_earlier(store):
 
 def test_files_are_discarded_and_the_result_stays(store):
     store.put(STAGE, {"n": 1}, weights("large"))
-    store.discard_files(STAGE)
+    store.discard_files(STAGE.path)
     assert store.result(STAGE) == {"n": 1}
     assert not store.has_files(STAGE)
     assert store.list(STAGE.path) == ["published.json"]
-    store.discard_files(STAGE)
+    store.discard_files(STAGE.path)
     store.put(STAGE, {"n": 2}, weights("again"))
     assert (store.result(STAGE), read(store)) == ({"n": 2}, "again")
 

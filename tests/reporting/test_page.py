@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from doge_ray.reporting.differences import compared
 from doge_ray.reporting.figures.gallery import GALLERY, Drawing, draw_all
 from doge_ray.reporting.page import report_page
 from doge_ray.reporting.records import SweepRecords
@@ -121,6 +122,18 @@ def test_honest_and_oracle_stand_apart():
 def test_the_verdict_says_no_more_than_the_intervals(kept, said):
     rows = [row for row in FULL.rows if row.method in kept]
     assert said in text(report_page(replace(FULL, methods=kept, rows=rows), DRAWN))
+
+
+def test_a_ticket_with_an_objective_is_compared_with_each_of_its_parts():
+    methods = ("dense", "winning", "irm", "doge", "winning+irm", "doge+irm")
+    beside = compared(replace(FULL, methods=methods))
+    assert [other for method, other in beside if method == "doge+irm"] == [
+        "dense",
+        "winning+irm",
+        "doge",
+        "irm",
+    ]
+    assert ("doge", "winning") in beside
 
 
 def test_few_seeds_are_said_to_be_few():

@@ -14,6 +14,8 @@ COLUMNS = [
     "batch_size",
     "sparsity",
     "variance_weight",
+    "strength",
+    "anneal",
     "ticket",
     "seed",
     "dev_metric",

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.stages.objectives import Objective
 from doge_ray.stages.train import EpochRecord, Recipe, train
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
@@ -21,6 +22,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 DATA = misleading_corpus()
 BATCHES = 6  # of an epoch
 LONG = recipe(max_epochs=5, patience=5, learning_rate=1e-3)
+ROBUST = replace(LONG, objective=Objective("group_dro", 0.5))
 IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
 
 
@@ -50,7 +52,9 @@ def assert_same(actual: State, expected: State) -> None:
         assert torch.equal(actual[name], expected[name]), name
 
 
-@pytest.mark.parametrize("settings", [LONG, IMPATIENT], ids=["to the end", "out of patience"])
+@pytest.mark.parametrize(
+    "settings", [LONG, IMPATIENT, ROBUST], ids=["to the end", "out of patience", "group DRO"]
+)
 @pytest.mark.parametrize(
     ("batches", "epochs_kept"),
     [(0, 0), (BATCHES - 1, 0), (BATCHES, 1), (BATCHES + 2, 1), (2 * BATCHES + 3, 2)],

@@ -15,6 +15,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from doge_ray.stages.objectives import Objective
 from doge_ray.stages.train import EpochRecord, Recipe, train
 from doge_ray.stages.world import World
 from tests.encoders.networks import VARIANTS, tiny
@@ -67,6 +68,14 @@ CASES = {
     "micro batches": (24, recipe(micro_batch_size=3)),
     "one process has fewer micro batches": (21, recipe(batch_size=7, micro_batch_size=3)),
     "micro batches and a last batch of one row": (17, recipe(micro_batch_size=3)),
+    **{
+        f"{name}, {size or 'no'} micro batches": (
+            24,
+            recipe(objective=Objective(name, strength, 0.5), micro_batch_size=size, max_epochs=2),
+        )
+        for name, strength in (("irm", 3.0), ("vrex", 3.0), ("group_dro", 0.1), ("coral", 10.0))
+        for size in (None, 3)
+    },
 }
 
 
