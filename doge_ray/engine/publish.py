@@ -35,7 +35,7 @@ def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> Sw
 
 def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> None:
     """Write ``report.html``, and ``figures/`` in place of older ones, from records alone."""
-    found = find_runs(graph.config, graph.science, results.root)
+    found = find_runs(graph.config, results.root)
     runs = {
         row.key: found[f"{row.name}@{records.details[row.key].training}"]
         for row in records.rows

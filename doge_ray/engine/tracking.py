@@ -51,7 +51,8 @@ class Tracker:
         self.experiment = self._experiment(config)
         self.runs: dict[str, str] = {}
         self.keys: dict[str, str] = {}
-        self.parent = self._open(_parent_key(config, science, place), {}, name=config.name)
+        identity = Stage("sweep", {**science, "place": place}).digest
+        self.parent = self._open(f"{config.name}-{identity}", {}, name=config.name)
         self.runs |= _children(self.client, self.experiment, self.parent)
         self._log(self.parent, params=_text(science), tags={"model": config.model, "place": place})
 
@@ -156,9 +157,10 @@ class Tracker:
         )
 
 
-def find_runs(config: SweepConfig, science: Mapping[str, Any], place: str) -> dict[str, Run]:
+def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
     """The runs of a sweep's trials and stages, by ``name@training``; looks only, writes nothing.
 
+    Found by the sweep's name and storage: its settings may have got defaults that are new since.
     Empty where there are none, or where tracking does not answer.
     """
     uri = tracking_uri(config.storage)
@@ -172,9 +174,13 @@ def find_runs(config: SweepConfig, science: Mapping[str, Any], place: str) -> di
             if experiment is None:
                 return {}
             number = experiment.experiment_id
-            key = _parent_key(config, science, place)
-            parents = client.search_runs([number], f"tags.`{_KEY}` = '{key}'")
-            found = _children(client, number, parents[0].info.run_id) if parents else {}
+            named = client.search_runs([number], f"tags.`mlflow.runName` = '{config.name}'")
+            parents = [run.info.run_id for run in named if run.data.tags.get("place") == place]
+            found = {
+                key: run
+                for parent in reversed(parents)  # the latest has the last word
+                for key, run in _children(client, number, parent).items()
+            }
         except Exception:  # a report without links is better than none, whatever is wrong
             return {}
     page = uri.rstrip("/") if uri.startswith("http") else LOCAL_PAGE
@@ -198,10 +204,6 @@ def tracking_uri(storage: str) -> str:
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
     return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
-
-
-def _parent_key(config: SweepConfig, science: Mapping[str, Any], place: str) -> str:
-    return f"{config.name}-{Stage('sweep', {**science, 'place': place}).digest}"
 
 
 def _children(client: MlflowClient, experiment: str, parent: str) -> dict[str, str]:
