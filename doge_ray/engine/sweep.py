@@ -91,11 +91,11 @@ class Sweep:
         discard_outdated(entries, self.pipeline)
 
     def publish(self) -> SweepRecords:
-        """Write tables, tickets and models; close the MLflow run."""
+        """Write tables, tickets, models and the report; close the MLflow run."""
         results = self.prepared.results
         records = publish_tables(self.pipeline, self.journal, results)
-        publish_report(records, self.prepared.graph, results)
         publish_models(self.pipeline, self.journal, self.prepared)
+        publish_report(records, self.prepared.graph, results)
         folder = self.prepared.config.name
         texts = {name: results.read_text(f"{folder}/{name}") for name in TEXTS}
         self.tracker.close("FINISHED", {name: text or "" for name, text in texts.items()})
