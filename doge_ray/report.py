@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
     if key != "storage" or not equals:
         raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
     graph, store, results = recall(options.name, storage)
-    records = publish_tables(Pipeline(graph, store), Journal(results, options.name), results)
+    records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
     console = make_console()
     console.print(comparison_table(records))
     publish_report(records, graph, results)

@@ -120,6 +120,13 @@ class SweepConfig(Section):
         "group_dro, vrex and coral, objectives over the source domains; both: doge+irm",
         paper="dense, irm, random, winning, doge",
     )
+    selection: Literal["source_dev", "leave_one_domain_out", "oracle"] = setting(
+        "source_dev",
+        "what a configuration is chosen by: the source domains' dev splits; the mean over folds, "
+        "each trained without one source domain and measured on it; or the target domains, which "
+        "is choosing on the test set",
+        paper="oracle",
+    )
     replicates: int = setting(
         3, "fresh seeds over which each method's chosen configuration is repeated", ge=1, paper=1
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,11 @@ class LabelledText:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def __add__(self, other: LabelledText) -> LabelledText:
+        """The rows of both."""
+        pairs = None if self.pairs is None or other.pairs is None else self.pairs + other.pairs
+        return LabelledText(self.texts + other.texts, pairs, self.labels + other.labels)
 
     def take(self, rows: NDArray[np.int64]) -> LabelledText:
         """The given rows, in the given order."""
@@ -55,6 +60,15 @@ class Corpus:
     def splits(self) -> dict[str, dict[str, LabelledText]]:
         """The three splits by name: train, dev, test."""
         return {"train": self.train, "dev": self.dev, "test": self.test}
+
+    def without(self, domain: str) -> Corpus:
+        """A fold: one source domain is not trained on, and all its rows are the target."""
+        return replace(
+            self,
+            train={name: text for name, text in self.train.items() if name != domain},
+            dev={name: text for name, text in self.dev.items() if name != domain},
+            test={domain: self.train[domain] + self.dev[domain]},
+        )
 
     @cached_property
     def fingerprint(self) -> str:

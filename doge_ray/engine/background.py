@@ -54,8 +54,8 @@ def active_counts(pipeline: Pipeline) -> ActiveCounts | None:
     return ActiveCounts.load(pipeline.store.files(stage) / ACTIVATIONS)
 
 
-def shared_stages(pipeline: Pipeline) -> dict[str, StageCost]:
-    """What all trials share, as far as it is published."""
+def shared_stages(pipeline: Pipeline, entries: Iterable[Entry]) -> dict[str, StageCost]:
+    """What no row tells of, as far as it is published: what trials share, and folds' trainings."""
     graph, trainings = pipeline.graph, list(pipeline.finetuned.values())
     stages = {
         "encoding": [graph.encoding],
@@ -63,6 +63,13 @@ def shared_stages(pipeline: Pipeline) -> dict[str, StageCost]:
         "scoring": [graph.scoring(training) for training in trainings],
         "activations": [graph.activations(training) for training in trainings[:1]],
     }
+    folds = {
+        fold.training(entry.assignment).stage.digest: fold.training(entry.assignment).stage
+        for entry in entries
+        if entry.status == "finished" and entry.assignment.replicate == 0
+        for fold in pipeline.folds.values()
+    }
+    stages["training of folds"] = list(folds.values())
     return {kind: _cost(pipeline, each) for kind, each in stages.items()}
 
 

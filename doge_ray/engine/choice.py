@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from doge_ray.config import SweepConfig
 from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
-from doge_ray.tickets.selection import DevRecord, choose
+from doge_ray.tickets.selection import Candidate, choose
 
 
 def present(entries: Iterable[Entry], pipeline: Pipeline) -> list[Entry]:
@@ -30,20 +32,38 @@ def present(entries: Iterable[Entry], pipeline: Pipeline) -> list[Entry]:
 def _as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
     if entry.status not in ("finished", "stopped"):
         return entry
-    if not pipeline.can_draw(entry.assignment):
-        return Entry(entry.assignment)
-    job = pipeline.training(entry.assignment)
+    assignment = entry.assignment
+    if not pipeline.can_draw(assignment):
+        return Entry(assignment)
+    job = pipeline.training(assignment)
     if entry.status == "stopped":
-        return entry if entry.training == job.stage.digest else Entry(entry.assignment)
+        return entry if entry.training == job.stage.digest else Entry(assignment)
     trained = pipeline.store.result(job.stage)
-    if trained is None or pipeline.store.result(pipeline.evaluation(job.stage).stage) is None:
-        return Entry(entry.assignment)
+    parts = pipeline.parts(assignment)
+    if trained is None or not all(part.is_published(assignment) for part in parts):
+        return Entry(assignment)
     known = {"dev_metric": trained["dev_metric"], "epoch": trained["epochs"]}
-    return entry.reported(job.identity | known)
+    metric = selection_metric(assignment, pipeline)
+    return replace(entry.reported(job.identity | known), selection_metric=metric)
+
+
+def selection_metric(assignment: Assignment, pipeline: Pipeline) -> float | None:
+    """What a published trial is chosen by, as the configuration says."""
+    if pipeline.graph.config.selection == "oracle":
+        return pipeline.target_metric(assignment)
+    return seen_metric(assignment, pipeline)
+
+
+def seen_metric(assignment: Assignment, pipeline: Pipeline) -> float | None:
+    """What a search is told of a published trial: from the source domains alone."""
+    if pipeline.folds and assignment.replicate == 0:
+        unseen = (fold.target_metric(assignment) for fold in pipeline.folds.values())
+        return float(np.mean([metric for metric in unseen if metric is not None]))
+    return pipeline.dev_metric(assignment)
 
 
 def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
-    """The finished trial of a method's search with the best source dev metric."""
+    """The finished trial of a method's search with the best selection metric."""
     finished = {
         entry.assignment.trial: entry
         for entry in entries
@@ -51,7 +71,7 @@ def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
         and entry.assignment.replicate == 0
         and entry.status == "finished"
     }
-    best = choose(DevRecord(n, entry.dev_metric or 0.0) for n, entry in finished.items())
+    best = choose(Candidate(n, entry.selection_metric or 0.0) for n, entry in finished.items())
     return None if best is None else finished[best]
 
 
@@ -78,4 +98,13 @@ def with_finetuned(pipeline: Pipeline, entries: Iterable[Entry]) -> Pipeline:
     if dense is None:
         return pipeline
     assignments = [dense.assignment, *replicates(dense, pipeline.graph.config)]
-    return replace(pipeline, finetuned={a.seed: pipeline.training(a).stage for a in assignments})
+    return replace(
+        pipeline,
+        finetuned={a.seed: pipeline.training(a).stage for a in assignments},
+        folds={
+            domain: replace(
+                fold, finetuned={dense.assignment.seed: fold.training(dense.assignment).stage}
+            )
+            for domain, fold in pipeline.folds.items()
+        },
+    )

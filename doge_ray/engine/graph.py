@@ -10,7 +10,8 @@ Fine-tuning is the training of the dense ticket; rewinding is that of any other.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from doge_ray.config import SweepConfig
@@ -49,6 +50,12 @@ class Graph:
     model: ModelFacts
     corpus: str
     label_names: tuple[str, ...]
+    folds: Mapping[str, str] = field(default_factory=dict)
+    """Fingerprints of the corpora without one source domain each, where trials are chosen so."""
+
+    def fold(self, domain: str) -> Graph:
+        """The same sweep on the corpus without a source domain."""
+        return replace(self, corpus=self.folds[domain], folds={})
 
     @property
     def science(self) -> dict[str, Any]:

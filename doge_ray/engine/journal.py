@@ -25,6 +25,7 @@ class Entry:
     training: str | None = None
     ticket: str | None = None
     dev_metric: float | None = None
+    selection_metric: float | None = None
     epoch: int | None = None
     error: str | None = None
 

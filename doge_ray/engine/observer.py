@@ -58,7 +58,7 @@ class Observer(tune.Callback):
         assignment = assignment_of(trial.config)
         entry = self._entries[assignment.name].reported(result)
         if result["finished"]:
-            self._write(replace(entry, status="finished"))
+            self._write(*present([replace(entry, status="finished")], self.pipeline))
         elif "loss" in result:
             self._entries[assignment.name] = entry
             self._track_epoch(assignment.name, result)

@@ -65,21 +65,56 @@ class Pipeline:
     """The stage graph with its store; travels to every trial.
 
     ``finetuned`` holds, for each seed, the training of the dense network that tickets of that
-    seed are drawn from.
+    seed are drawn from; ``folds`` the same work without one source domain each.
     """
 
     graph: Graph
     store: StageStore
     finetuned: Mapping[int, Stage] = field(default_factory=dict)
+    folds: Mapping[str, Pipeline] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, graph: Graph, store: StageStore) -> Pipeline:
+        """The pipeline of a sweep, before anything is fine-tuned."""
+        folds = {domain: cls(graph.fold(domain), store) for domain in graph.folds}
+        return cls(graph, store, folds=folds)
+
+    def parts(self, assignment: Assignment) -> list[Pipeline]:
+        """What a trial consists of: its training and, in a search by folds, that of each fold."""
+        return [self, *(self.folds.values() if assignment.replicate == 0 else ())]
 
     def can_draw(self, assignment: Assignment) -> bool:
-        """Whether the scores that the ticket of a trial is drawn from are published."""
+        """Whether the scores that the tickets of a trial are drawn from are published."""
         if assignment.kind == "dense":
             return True
-        finetuned = self.finetuned.get(assignment.seed)
-        return (
-            finetuned is not None and self.store.result(self.graph.scoring(finetuned)) is not None
+        return all(part._has_scores(assignment.seed) for part in self.parts(assignment))
+
+    def _has_scores(self, seed: int) -> bool:
+        training = self.finetuned.get(seed)
+        return training is not None and self.store.result(self.graph.scoring(training)) is not None
+
+    def is_scored(self, assignment: Assignment) -> bool:
+        """Whether the scores of a trial's model are published, those of its folds too."""
+        return all(
+            part.store.result(part.graph.scoring(part.training(assignment).stage)) is not None
+            for part in self.parts(assignment)
         )
+
+    def is_published(self, assignment: Assignment) -> bool:
+        """Whether the training of a trial and its evaluation are."""
+        training = self.training(assignment).stage
+        results = self.store.result(training), self.store.result(self.evaluation(training).stage)
+        return None not in results
+
+    def dev_metric(self, assignment: Assignment) -> float | None:
+        """Of a published trial, on the dev splits of the domains it was trained on."""
+        result = self.store.result(self.training(assignment).stage) or {}
+        return result.get("dev_metric")
+
+    def target_metric(self, assignment: Assignment) -> float | None:
+        """Of a published trial, on domains it was not trained on: in a fold, a source domain."""
+        evaluation = self.evaluation(self.training(assignment).stage).stage
+        return (self.store.result(evaluation) or {}).get("target_metric")
 
     def ticket(self, assignment: Assignment) -> Ticket:
         """Draw the ticket of a trial from the published scores."""

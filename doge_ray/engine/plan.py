@@ -43,7 +43,7 @@ def print_plan(prepared: Prepared, console: Console) -> None:
     serial, spanned = _training_seconds(config, prepared, costs), config.resources.trial_workers
     at_once = max(1, _devices(config) // spanned)
     console.print(
-        f"{_num_trainings(config)} trainings at most, {_hours(serial)} of one after the other on "
+        f"{_num_trainings(prepared)} trainings at most, {_hours(serial)} of one after the other on "
         f"{spanned} such device(s), {_hours(serial / at_once)} on {at_once * spanned}: if no trial "
         "stops early, none shares its ticket and pruning saves nothing"
     )
@@ -113,11 +113,16 @@ def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> 
             for size, seconds in costs.step_seconds.items()
         ]
     )
-    return float(epoch) * config.train.max_epochs * _num_trainings(config)
+    return float(epoch) * config.train.max_epochs * _num_trainings(prepared)
 
 
-def _num_trainings(config: SweepConfig) -> int:
-    return sum(_most_distinct(method, config) + config.replicates for method in config.methods)
+def _num_trainings(prepared: Prepared) -> int:
+    """Each trial of a search by folds is trained once more per fold."""
+    config, folds = prepared.config, len(prepared.graph.folds)
+    return sum(
+        _most_distinct(method, config) * (1 + folds) + config.replicates
+        for method in config.methods
+    )
 
 
 def _devices(config: SweepConfig) -> int:

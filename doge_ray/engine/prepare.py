@@ -86,9 +86,18 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
     facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))
     _check_sparsity(config, facts)
     _check_batches(config, corpus)
-    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names))
+    folds = _folds(config, corpus)
+    graph = Graph(
+        config,
+        facts,
+        corpus.fingerprint,
+        tuple(corpus.label_names),
+        folds={domain: fold.fingerprint for domain, fold in folds.items()},
+    )
     _check_folder(results, graph)
     data = encode_once(corpus, model_folder, graph, store)
+    for domain, fold in folds.items():
+        encode_once(fold, model_folder, graph.fold(domain), store)
     return Prepared(config, graph, store, results, model_folder, data)
 
 
@@ -148,13 +157,29 @@ def _describe(graph: Graph) -> dict[str, Any]:
         "model": model,
         "corpus": graph.corpus,
         "label_names": list(graph.label_names),
+        "folds": dict(graph.folds),
     }
 
 
 def _described(record: dict[str, Any], place: str) -> Graph:
     config = validate(record["config"], place)
     model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
-    return Graph(config, ModelFacts(**model), record["corpus"], tuple(record["label_names"]))
+    labels, folds = tuple(record["label_names"]), record.get("folds", {})
+    return Graph(config, ModelFacts(**model), record["corpus"], labels, folds=folds)
+
+
+def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:
+    """The corpus without each of its source domains, where trials are chosen so."""
+    if config.selection != "leave_one_domain_out":
+        return {}
+    least = 3 if any(map(objective_of, config.methods)) else 2
+    if len(corpus.train) < least:
+        raise InputError(
+            f"selection=leave_one_domain_out needs {least} source domains for "
+            f"methods={list(config.methods)}, there is {', '.join(corpus.train)}; "
+            "name more in data.source_domains, or choose by selection=source_dev"
+        )
+    return {domain: corpus.without(domain) for domain in corpus.train}
 
 
 def _check_batches(config: SweepConfig, corpus: Corpus) -> None:

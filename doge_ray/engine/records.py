@@ -29,7 +29,7 @@ def load_records(name: str, storage: str = "runs") -> SweepRecords:
         InputError: there is no such sweep in the storage.
     """
     graph, store, results = recall(name, storage)
-    return collect(Pipeline(graph, store), Journal(results, name))
+    return collect(Pipeline.of(graph, store), Journal(results, name))
 
 
 def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
@@ -61,7 +61,7 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
         details={row.key: details(e, pipeline) for row, e in zip(rows, entries, strict=True)},
         moments=moments(pipeline),
         active=active_counts(pipeline),
-        shared_stages=shared_stages(pipeline),
+        shared_stages=shared_stages(pipeline, entries),
         audit=read_audit(journal.storage, config.name),
         config=config,
     )
@@ -88,6 +88,7 @@ def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:
         ticket=None if job is None else job.ticket.digest,
         seed=assignment.seed,
         dev_metric=entry.dev_metric,
+        selection_metric=entry.selection_metric,
         target_metric=target.get("target_metric"),
         target_metric_deduplicated=target.get("target_metric_deduplicated"),
         selected_source_dev=False,

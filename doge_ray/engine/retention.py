@@ -11,17 +11,19 @@ from doge_ray.engine.pipeline import Pipeline
 
 def discard_unneeded(entries: Sequence[Entry], pipeline: Pipeline) -> None:
     """Keep each search's best model, and fine-tuned ones until they are scored."""
-    store, graph = pipeline.store, pipeline.graph
-    best = all_chosen(graph.config.methods, entries)
+    store, config = pipeline.store, pipeline.graph.config
+    best = all_chosen(config.methods, entries)
     kept = {entry.training for entry in best.values()}
-    to_score = replicates(best["dense"], graph.config) if "dense" in best else []
+    dense = best.get("dense")
+    to_score = [] if dense is None else [dense.assignment, *replicates(dense, config)]
     for entry in entries:
-        if entry.status != "finished" or entry.training in kept:
+        if entry.status != "finished":
             continue
-        stage = pipeline.training(entry.assignment).stage
-        unscored = store.result(graph.scoring(stage)) is None
-        if not (entry.assignment in to_score and unscored):
-            store.discard_files(stage.path)
+        unscored = entry.assignment in to_score and not pipeline.is_scored(entry.assignment)
+        for part in pipeline.parts(entry.assignment):
+            stage = part.training(entry.assignment).stage
+            if stage.digest not in kept and not unscored:
+                store.discard_files(stage.path)
 
 
 def discard_outdated(journal: Sequence[Entry], pipeline: Pipeline) -> None:

@@ -24,26 +24,25 @@ from doge_ray.errors import InputError
 
 
 def score_models(
-    pipeline: Pipeline, trainings: Mapping[str, Stage], look_into: Stage | None = None
+    models: Sequence[tuple[Pipeline, Mapping[str, Stage]]], look_into: Stage | None = None
 ) -> None:
     """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
 
     Args:
-        pipeline: of the sweep.
-        trainings: by name.
-        look_into: a training whose neurons' activations are wanted too.
+        models: trainings by name, each with the pipeline that they are of.
+        look_into: a training of the first pipeline whose neurons' activations are wanted too.
     """
-    graph, store = pipeline.graph, pipeline.store
-    todo = {
-        name: training
+    jobs: list[Job] = [
+        pipeline.scoring({name: training})
+        for pipeline, trainings in models
         for name, training in trainings.items()
-        if store.result(graph.scoring(training)) is None
-    }
-    jobs: list[Job] = [pipeline.scoring(todo)] if todo else []
+        if pipeline.store.result(pipeline.graph.scoring(training)) is None
+    ]
+    pipeline = models[0][0]
+    graph, store, resources = pipeline.graph, pipeline.store, pipeline.graph.config.resources
     if look_into is not None and store.result(graph.activations(look_into)) is None:
         jobs.append(pipeline.activations(look_into))
     if jobs:
-        resources = graph.config.resources
         run_on_workers(jobs, store, resources.stage_workers, resources)
 
 
@@ -57,7 +56,7 @@ class ModelToScore:
 
     def score(self) -> Path:
         """Score it; returns the score table."""
-        score_models(self.pipeline, {"model": self.model})
+        score_models([(self.pipeline, {"model": self.model})])
         self.pipeline.store.discard_files(self.model.path)
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
 

@@ -42,7 +42,8 @@ class Sweep:
         for seed in _seeds(config):
             prepared.initialise(seed)
         journal = Journal(prepared.results, config.name)
-        return cls(prepared, progress, tracker, journal, Pipeline(prepared.graph, prepared.store))
+        pipeline = Pipeline.of(prepared.graph, prepared.store)
+        return cls(prepared, progress, tracker, journal, pipeline)
 
     def search(self, methods: Sequence[str]) -> None:
         """The studies of some methods, side by side.
@@ -58,7 +59,7 @@ class Sweep:
             raise SweepError(f"no dense trial finished: {'; '.join(errors)}")
         self.pipeline = with_finetuned(self.pipeline, self.journal.entries())
         # A winner has lost its weights only if an earlier run of more trials chose another.
-        lost = {e.assignment: True for e in best if not self._has_files(e.assignment)}
+        lost = {e.assignment: True for e in best if not self._has_weights(e.assignment)}
         if lost:
             run_assignments(lost, self.pipeline, self._observer())
 
@@ -71,21 +72,27 @@ class Sweep:
         for assignment in repeats:
             if assignment not in drawable:
                 observer.give_up(assignment, "the fine-tuned model of this seed failed")
-        needed = {a: a.method == "dense" and not self._is_scored(a) for a in drawable}
+        needed = {a: a.method == "dense" and not self.pipeline.is_scored(a) for a in drawable}
         run_assignments(needed, self.pipeline, observer)
 
     def score(self) -> None:
         """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
         seeds = _seeds(self.prepared.config)
-        trainings = {
-            f"replicate-{seeds.index(seed)}": training
+        models = [
+            (f"replicate-{seeds.index(seed)}", self.pipeline, training)
             for seed, training in self.pipeline.finetuned.items()
             if self._is_trained(training)
-        }
-        self.progress.phase(f"scoring {len(trainings)} fine-tuned models")
-        score_models(self.pipeline, trainings, look_into=trainings["replicate-0"])
-        for name, training in trainings.items():
-            self._track_scores(name, training)
+        ]
+        models += [
+            (f"without-{domain}", fold, training)
+            for domain, fold in self.pipeline.folds.items()
+            for training in fold.finetuned.values()
+        ]
+        self.progress.phase(f"scoring {len(models)} fine-tuned models")
+        (_, _, search), *_ = models
+        score_models([(pipeline, {name: each}) for name, pipeline, each in models], search)
+        for name, pipeline, training in models:
+            self._track_scores(name, pipeline, training)
         entries = self.journal.entries()
         discard_unneeded(present(entries, self.pipeline), self.pipeline)
         discard_outdated(entries, self.pipeline)
@@ -115,18 +122,19 @@ class Sweep:
     def _observer(self) -> Observer:
         return Observer(self.pipeline, self.journal, self.tracker, self.progress)
 
-    def _has_files(self, assignment: Assignment) -> bool:
-        return self.pipeline.store.has_files(self.pipeline.training(assignment).stage)
-
-    def _is_scored(self, assignment: Assignment) -> bool:
-        training = self.pipeline.training(assignment).stage
-        return self.pipeline.store.result(self.pipeline.graph.scoring(training)) is not None
+    def _has_weights(self, assignment: Assignment) -> bool:
+        """Of the model itself and, where tickets are to be drawn from them, of its folds."""
+        store = self.pipeline.store
+        main, *folds = (part.training(assignment).stage for part in self.pipeline.parts(assignment))
+        if assignment.method != "dense" or self.pipeline.is_scored(assignment):
+            folds = []
+        return all(map(store.has_files, [main, *folds]))
 
     def _is_trained(self, training: Stage) -> bool:
         return self.pipeline.store.result(training) is not None
 
-    def _track_scores(self, name: str, training: Stage) -> None:
-        store, stage = self.pipeline.store, self.pipeline.graph.scoring(training)
+    def _track_scores(self, name: str, pipeline: Pipeline, training: Stage) -> None:
+        store, stage = pipeline.store, pipeline.graph.scoring(training)
         result = store.result(stage) or {}
         run = f"scoring-{name}"
         self.tracker.start(run, training.digest, {}, {"doge_ray.stage": "scoring"})

@@ -11,8 +11,9 @@ import torch
 from ray import tune
 from ray.tune.integration.ray_train import TuneReportCallback
 
+from doge_ray.engine.choice import seen_metric
 from doge_ray.engine.claims import hold
-from doge_ray.engine.jobs import Job, TrainingJob
+from doge_ray.engine.jobs import Job, Report
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
@@ -31,17 +32,21 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
         claims: actor that lets one trial work on a stage at a time.
     """
     torch.set_num_threads(pipeline.graph.config.resources.cpus_per_worker)
-    job, stopped = pipeline.training(assignment_of(config)), config.get("stopped")
+    assignment, stopped = assignment_of(config), config.get("stopped")
+    job = pipeline.training(assignment)
     if stopped and stopped["training"] == job.stage.digest:
         tune.report(stopped)
         return
-    with hold(claims, job.stage.digest, tune.get_context().get_trial_id()):
-        _perform(_unpublished(job, pipeline, config), pipeline)
+    for part in pipeline.parts(assignment):
+        stage = part.training(assignment).stage
+        with hold(claims, stage.digest, tune.get_context().get_trial_id()):
+            report = tune.report if part is pipeline else _quiet
+            _perform(_unpublished(part, config), part, report)
     result = pipeline.store.result(job.stage) or {}
     tune.report(
         {
             **job.identity,
-            "dev_metric": result["dev_metric"],
+            "dev_metric": seen_metric(assignment, pipeline),
             "epoch": result["epochs"],
             "finished": True,
         }
@@ -54,8 +59,14 @@ def assignment_of(config: dict[str, Any]) -> Assignment:
     return Assignment(**{key: settings[key] for key in _FIELDS if key in settings})
 
 
-def _unpublished(job: TrainingJob, pipeline: Pipeline, config: dict[str, Any]) -> list[Job]:
+def _quiet(metrics: dict[str, Any]) -> None:
+    """The epochs of a fold are no epochs of the trial."""
+
+
+def _unpublished(pipeline: Pipeline, config: dict[str, Any]) -> list[Job]:
     """The jobs of a trial that are still to be done."""
+    assignment = assignment_of(config)
+    job = pipeline.training(assignment)
     store, evaluation = pipeline.store, pipeline.evaluation(job.stage)
     unevaluated = store.result(evaluation.stage) is None
     needs_files = unevaluated or config.get("known", {}).get("keep_files", False)
@@ -63,13 +74,12 @@ def _unpublished(job: TrainingJob, pipeline: Pipeline, config: dict[str, Any]) -
     return ([job] if untrained else []) + ([evaluation] if unevaluated else [])
 
 
-def _perform(jobs: list[Job], pipeline: Pipeline) -> None:
+def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:
     """In this process where one device is enough, on one group of Ray Train workers otherwise."""
     resources = pipeline.graph.config.resources
     if resources.trial_workers == 1:
         for job in jobs:
-            job.run(World.current(own_device(resources)), tune.report)
+            job.run(World.current(own_device(resources)), report)
     elif jobs:
-        run_on_workers(
-            jobs, pipeline.store, resources.trial_workers, resources, [TuneReportCallback()]
-        )
+        callbacks = [TuneReportCallback()] if report is tune.report else []
+        run_on_workers(jobs, pipeline.store, resources.trial_workers, resources, callbacks)

@@ -33,6 +33,7 @@ class TrialRow:
     ticket: str | None
     seed: int
     dev_metric: float | None
+    selection_metric: float | None
     target_metric: float | None
     target_metric_deduplicated: float | None
     selected_source_dev: bool
@@ -70,6 +71,7 @@ _SCHEMA = pa.schema(
         ("ticket", pa.string()),
         ("seed", pa.int64()),
         ("dev_metric", pa.float64()),
+        ("selection_metric", pa.float64()),
         ("target_metric", pa.float64()),
         ("target_metric_deduplicated", pa.float64()),
         ("selected_source_dev", pa.bool_()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from doge_ray.reporting.headline import selection_word
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Cell, Link, Table, percent
@@ -30,7 +31,8 @@ def trials_table(records: SweepRecords) -> Table:
     lines = [_line(row, records) for row in records.rows]
     notes = [
         "trial: method, number in the search, replicate (0 is the search itself). chosen: by "
-        "source dev, or on the test set (oracle). seconds 0: an earlier line's training served.",
+        f"{selection_word(records)}, or on the test set (oracle). seconds 0: an earlier line's "
+        "training served.",
     ]
     if any(row.strength is not None for row in records.rows):
         notes.append("strength: weight of the objective's penalty.")
@@ -50,7 +52,7 @@ def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
     weight, run = row.variance_weight, records.runs.get(row.key)
     return (
         row.name,
-        _mark(row),
+        _mark(row, selection_word(records)),
         f"{row.learning_rate:g}",
         str(row.batch_size),
         f"{row.sparsity:.2f}",
@@ -67,8 +69,8 @@ def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
     )
 
 
-def _mark(row: TrialRow) -> str:
+def _mark(row: TrialRow, selection: str) -> str:
     if row.status != "finished":
         return row.status
-    marks = {"source dev": row.selected_source_dev, "oracle": row.selected_oracle}
-    return ", ".join(name for name, marked in marks.items() if marked)
+    marks = [(selection, row.selected_source_dev), ("oracle", row.selected_oracle)]
+    return ", ".join(name for name, marked in marks if marked)

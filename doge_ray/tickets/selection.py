@@ -1,4 +1,4 @@
-"""Which trial a study chooses. These types carry no target metric, so none can be looked at."""
+"""Which trial a study chooses. This type carries no target metric, so none can be looked at."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class DevRecord:
-    """A finished trial as selection sees it: the mean dev metric over the source domains."""
+class Candidate:
+    """A finished trial as selection sees it: one number, from the source domains alone.
+
+    It is the mean dev metric of the domains trained on, or the mean metric over folds, each
+    without one source domain. Only ``selection: oracle`` puts the target metric there.
+    """
 
     trial: int
-    dev_metric: float
+    metric: float
 
 
-def choose(records: Iterable[DevRecord]) -> int | None:
-    """The trial with the best dev metric, the earliest of equals; None where none finished."""
-    best = min(records, key=lambda record: (-record.dev_metric, record.trial), default=None)
+def choose(records: Iterable[Candidate]) -> int | None:
+    """The trial with the best metric, the earliest of equals; None where none finished."""
+    best = min(records, key=lambda record: (-record.metric, record.trial), default=None)
     return None if best is None else best.trial

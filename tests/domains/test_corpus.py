@@ -106,3 +106,14 @@ def test_amazon_at_a_small_limit(amazon_root):
     assert {text.labels for split in corpus.splits.values() for text in split.values()} <= {
         (a, b, c) for a in range(3) for b in range(3) for c in range(3) if {a, b, c} == {0, 1, 2}
     }
+
+
+def test_a_fold_is_the_corpus_without_one_source_domain(small_corpus):
+    left_out = small_corpus.source_domains[0]
+    fold = small_corpus.without(left_out)
+    assert fold.source_domains == small_corpus.source_domains[1:] == tuple(fold.dev)
+    assert fold.target_domains == (left_out,)
+    rows = fold.test[left_out]
+    assert rows.texts == small_corpus.train[left_out].texts + small_corpus.dev[left_out].texts
+    assert len(rows.labels) == len(rows)
+    assert fold.fingerprint != small_corpus.fingerprint

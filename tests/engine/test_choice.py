@@ -22,7 +22,7 @@ SEARCH_SEED = derive_seed(CONFIG.seed, "search")
 
 def entry(dev_metric, trial=0, method="doge", replicate=0, status="finished") -> Entry:
     assignment = Assignment(method, trial, replicate, SEARCH_SEED, 1e-5 * (trial + 1), 16, 0.5)
-    return Entry(assignment, status, dev_metric=dev_metric)
+    return Entry(assignment, status, dev_metric=dev_metric, selection_metric=dev_metric)
 
 
 def test_the_best_finished_trial_is_chosen():
@@ -86,7 +86,7 @@ def publish(pipeline: Pipeline, *entries: Entry) -> None:
     for each in entries:
         training = pipeline.training(each.assignment).stage
         pipeline.store.put(training, {"dev_metric": each.dev_metric, "epochs": 2})
-        pipeline.store.put(pipeline.evaluation(training).stage, {})
+        pipeline.store.put(pipeline.evaluation(training).stage, {"target_metric": 0.5})
         if each.assignment.method == "dense":
             publish_scores(pipeline, training)
 
@@ -144,6 +144,41 @@ def test_a_stopped_trial_stays_stopped_while_its_ticket_is_the_same(pipeline):
     training = pipeline.training(ticket.assignment).stage.digest
     assert present([replace(ticket, training=training)], pipeline)[0].status == "stopped"
     assert present([replace(ticket, training="another")], pipeline)[0].status == "running"
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [("source_dev", 0), ("leave_one_domain_out", 1), ("oracle", 2)],
+)
+def test_each_way_of_choosing_sees_its_own_metric(pipeline, selection, expected):
+    """Three dense trials: the best on dev, on the left-out domains, and on the targets."""
+    config = CONFIG.model_copy(update={"selection": selection})
+    folds = {"red": "corpus-r", "blue": "corpus-b"} if expected == 1 else {}
+    graph = replace(pipeline.graph, config=config, folds=folds)
+    pipeline = Pipeline.of(graph, pipeline.store)
+    trials = [entry(None, n, "dense") for n in range(3)]
+    dev, unseen, target = (0.9, 0.5, 0.5), ((0.5, 0.5), (0.9, 0.6), (0.8, 0.5)), (0.5, 0.5, 0.9)
+    for trial, dev_metric, in_folds, target_metric in zip(trials, dev, unseen, target, strict=True):
+        parts = pipeline.parts(trial.assignment)
+        for part, metric in zip(parts, (target_metric, *in_folds), strict=False):
+            training = part.training(trial.assignment).stage
+            part.store.put(training, {"dev_metric": dev_metric, "epochs": 1})
+            part.store.put(part.evaluation(training).stage, {"target_metric": metric})
+    found = present(trials, pipeline)
+    assert chosen("dense", found).assignment.trial == expected
+    assert [e.dev_metric for e in found] == list(dev)
+    if selection == "leave_one_domain_out":
+        assert [e.selection_metric for e in found] == pytest.approx([0.5, 0.75, 0.65])
+
+
+def test_a_trial_is_not_finished_before_its_folds_are(pipeline):
+    graph = replace(pipeline.graph, folds={"red": "corpus-r"})
+    whole, trial = Pipeline.of(graph, pipeline.store), entry(0.8, 0, "dense")
+    publish(pipeline, trial)
+    assert present([trial], pipeline)[0].status == "finished"
+    assert present([trial], whole) == [Entry(trial.assignment)]
+    publish(whole.folds["red"], trial)
+    assert present([trial], whole)[0].status == "finished"
 
 
 def test_tickets_are_drawn_from_the_chosen_dense_configuration_of_their_own_seed(pipeline):

@@ -70,6 +70,7 @@ SETTINGS = {
         "storage=elsewhere",
         "methods=[dense]",
         "replicates=7",
+        "selection=oracle",
         "data.task=quickstart",
         "data.split=B",
         "data.root=/elsewhere",

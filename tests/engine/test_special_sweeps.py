@@ -14,7 +14,7 @@ from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.space import grid
 from doge_ray.seeds import derive_seed
-from tests.engine.project import make_project, run
+from tests.engine.project import make_project, published, run
 
 pytestmark = pytest.mark.ray
 
@@ -73,6 +73,26 @@ def test_two_ray_train_workers_give_the_same_result_and_a_failed_trial_ends_noth
     for row, other in zip(finished, table(tmp_path / "shared"), strict=True):
         for metric in ("dev_metric", "target_metric"):
             assert other[metric] == pytest.approx(row[metric], abs=1e-6)
+
+
+def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> None:
+    search = {"sampler": "grid", "sparsity": [0.3], "variance_weight": [0, 10]}
+    settings = {"methods": ["dense", "doge+irm"], "selection": "leave_one_domain_out"}
+    search |= {"irm_strength": [1.0], "irm_anneal": [0.0]}
+    path = make_project(tmp_path, search=search, train={"max_epochs": 1}, **settings)
+    result = run("sweep", str(path))
+    assert result.returncode == 0, result.stderr
+    rows = table(tmp_path)
+    assert {row["status"] for row in rows} == {"finished"}
+    for method in settings["methods"]:
+        trials = [r for r in rows if r["method"] == method and r["replicate"] == 0]
+        best = max(trials, key=lambda row: row["selection_metric"])
+        assert [r["selected_source_dev"] for r in trials] == [r is best for r in trials]
+    stages = [path.split("/")[0] for path in published(tmp_path)]
+    assert stages.count("encoding") == 4  # the corpus, and without each of three domains
+    assert stages.count("scoring") == 2 + 3  # search and replicate, and the search's folds
+    kept = list((tmp_path / "runs/store/training").glob("*/files-*"))
+    assert len(kept) == 2  # of the chosen trials; none of a fold
 
 
 def table(folder: Path) -> list[dict[str, object]]:

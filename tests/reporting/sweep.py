@@ -21,6 +21,7 @@ def row(method: str, trial: int, replicate: int = 0, **fields) -> TrialRow:
         "batch_size": 16,
         "sparsity": 0.3 if pruned else 0.0,
         "variance_weight": 10.0 if method == "doge" else None,
+        "selection_metric": fields.get("dev_metric"),
         "strength": 3.0 if method == "irm" else None,
         "anneal": None,
         "ticket": f"{method}-ticket",

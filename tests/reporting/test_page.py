@@ -136,5 +136,12 @@ def test_a_ticket_with_an_objective_is_compared_with_each_of_its_parts():
     assert ("doge", "winning") in beside
 
 
+def test_choosing_on_the_test_set_is_said_first_of_all():
+    config = FULL.config.model_copy(update={"selection": "oracle"})
+    shown = text(report_page(replace(FULL, config=config), DRAWN))
+    assert shown.splitlines()[1].startswith("Chosen on the test set, so biased upwards.")
+    assert "this is choosing on the test set" in shown
+
+
 def test_few_seeds_are_said_to_be_few():
     assert "provisional" in text(report_page(FULL, DRAWN))

@@ -19,6 +19,7 @@ COLUMNS = [
     "ticket",
     "seed",
     "dev_metric",
+    "selection_metric",
     "target_metric",
     "target_metric_deduplicated",
     "selected_source_dev",

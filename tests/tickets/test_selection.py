@@ -3,10 +3,10 @@ from dataclasses import fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doge_ray.tickets.selection import DevRecord, choose
+from doge_ray.tickets.selection import Candidate, choose
 
 RECORDS = st.lists(
-    st.builds(DevRecord, st.integers(0, 50), st.sampled_from([0.0, 0.5, 0.7, 0.71])),
+    st.builds(Candidate, st.integers(0, 50), st.sampled_from([0.0, 0.5, 0.7, 0.71])),
     unique_by=lambda record: record.trial,
 )
 
@@ -17,8 +17,8 @@ def test_the_choice_is_the_earliest_of_the_best(records):
     if not records:
         assert chosen is None
         return
-    best = max(record.dev_metric for record in records)
-    assert chosen == min(record.trial for record in records if record.dev_metric == best)
+    best = max(record.metric for record in records)
+    assert chosen == min(record.trial for record in records if record.metric == best)
 
 
 @given(RECORDS, st.randoms(use_true_random=False))
@@ -27,4 +27,4 @@ def test_the_order_in_which_trials_ended_does_not_matter(records, random):
 
 
 def test_there_is_no_target_to_look_at():
-    assert {field.name for field in fields(DevRecord)} == {"trial", "dev_metric"}
+    assert {field.name for field in fields(Candidate)} == {"trial", "metric"}
