@@ -1,6 +1,7 @@
-"""``python -m doge_ray.report NAME [storage=FOLDER]``: the tables again, from what is stored.
+"""``python -m doge_ray.report NAME [storage=FOLDER]``: tables, figures and page again.
 
-Works at any moment, also while the sweep runs; trains nothing and needs no Ray.
+From what is stored: works at any moment, also while the sweep runs; trains nothing and needs no
+Ray.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from doge_ray.engine.journal import Journal
 from doge_ray.engine.parts import has_parts, publish_combined
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
-from doge_ray.engine.publish import publish_tables
+from doge_ray.engine.publish import publish_report, publish_tables
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined_table
 from doge_ray.reporting.summary import comparison_table
+
+WRITTEN = ("report.html", "figures/", "summary.md", "trials.parquet")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -33,13 +36,14 @@ def main(arguments: Sequence[str]) -> None:
     records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
     console = make_console()
     console.print(comparison_table(records))
-    console.print(f"written  {results.root}/{options.name}/summary.md and trials.parquet")
+    publish_report(records, graph, results)
+    console.print(f"written  {results.root}/{options.name}/: {', '.join(WRITTEN)}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m doge_ray.report",
-        description="Write a sweep's summary.md and trials.parquet again from what is stored.",
+        description=f"Write a sweep's {', '.join(WRITTEN)} again from what is stored.",
     )
     parser.add_argument("name", help="of the sweep, as in its folder")
     parser.add_argument(

@@ -104,6 +104,7 @@ EXTENSIBLE = frozenset(
         "search.num_trials",
         "search.max_concurrent",
         "search.max_failures",
+        "paper",
         "resources.trial_workers",
         "resources.stage_workers",
         "resources.cpus_per_worker",
@@ -150,6 +151,11 @@ class SweepConfig(Section):
     scoring: ScoringConfig = ScoringConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourceConfig = ResourceConfig()
+    paper: dict[str, float | dict[str, float]] = setting(
+        {},
+        "published target metric of a method, or one for each data.split, for the report to print",
+        unit="percent",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> SweepConfig:
@@ -177,7 +183,17 @@ class SweepConfig(Section):
         flat = flatten(self.model_dump(mode="json"))
         # Exact sums do not depend on how the examples are batched.
         decisive = set() if self.scoring.method == "exact" else {"scoring.batch_size"}
-        return {key: value for key, value in flat.items() if key not in EXTENSIBLE - decisive}
+        free = EXTENSIBLE - decisive
+        return {
+            key: value for key, value in flat.items() if not free & {key, key.partition(".")[0]}
+        }
+
+    def published(self, method: str) -> float | None:
+        """The paper's target metric of a method on this data, in percent, if there is one."""
+        values = self.paper.get(method)
+        if isinstance(values, dict):
+            return values.get(str(getattr(self.data, "split", None)))
+        return values
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
     initial(model, seed) ──▶ training(ticket, rate, batch, seed) ──▶ evaluation
                                     │ of the dense network
-                                    └─▶ scoring ──▶ ticket(λ, sparsity), microseconds
+                                    ├─▶ scoring ──▶ ticket(λ, sparsity), microseconds
+                                    └─▶ activations, of the chosen dense trial, for the report
 
 Fine-tuning is the training of the dense ticket; rewinding is that of any other.
 """
@@ -21,7 +22,14 @@ from doge_ray.stages.train import Recipe
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 # Raised when a change to the code changes what a stage computes.
-VERSIONS = {"encoding": 1, "initial": 1, "training": 1, "scoring": 1, "evaluation": 1}
+VERSIONS = {
+    "encoding": 1,
+    "initial": 1,
+    "training": 1,
+    "scoring": 1,
+    "evaluation": 1,
+    "activations": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,10 @@ class Graph:
         if scoring.method != "exact":
             how = {"method": scoring.method, "batch_size": scoring.batch_size}
         return _stage("scoring", training=training.digest, data=self.encoding.digest, **how)
+
+    def activations(self, training: Stage) -> Stage:
+        """How often each FFN neuron of a fine-tuned model is active, by source domain."""
+        return _stage("activations", training=training.digest, data=self.encoding.digest)
 
     def evaluation(self, training: Stage) -> Stage:
         """Predictions of a trained model on the target domains."""

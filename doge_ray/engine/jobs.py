@@ -22,6 +22,7 @@ from doge_ray.domains.encoded import Encoded, TaggedSplit, open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
@@ -33,6 +34,7 @@ from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
+ACTIVATIONS = "activations.npz"
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -172,6 +174,33 @@ class ScoringJob:
             world=world,
         )
         return moments, {"granularity": self.granularity}
+
+
+@dataclass(frozen=True)
+class ActivationJob:
+    """How often each FFN neuron of a fine-tuned model is active, by source domain."""
+
+    store: StageStore
+    stage: Stage
+    training: Stage
+    encoding: Stage
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which model is looked at."""
+        return {"activations": self.stage.digest}
+
+    def run(self, world: World, report: Report) -> None:
+        """Count and publish, unless an earlier attempt did."""
+        if world.broadcast(self.store.result(self.stage) is not None):
+            return
+        started = time.monotonic()
+        data = open_encoded(self.store.files(self.encoding))
+        model = load_model(self.store.files(self.training)).to(world.device)
+        active = count_active(model, data.train, data.source_domains, world)
+        if world.rank == 0:
+            seconds = {"seconds": time.monotonic() - started}
+            self.store.put(self.stage, seconds, lambda folder: active.save(folder / ACTIVATIONS))
 
 
 def target_metrics(data: Encoded, predictions: np.ndarray) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.engine.graph import Graph
-from doge_ray.engine.jobs import EvaluationJob, ScoringJob, TrainingJob
+from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob, TrainingJob
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.objectives import Objective
@@ -174,3 +174,8 @@ class Pipeline:
             scoring.granularity,
             scoring.batch_size,
         )
+
+    def activations(self, training: Stage) -> ActivationJob:
+        """Look at the FFN neurons of a fine-tuned model."""
+        stage = self.graph.activations(training)
+        return ActivationJob(self.store, stage, training, self.graph.encoding)

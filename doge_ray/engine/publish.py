@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.engine.choice import all_chosen, present, with_finetuned
+from doge_ray.engine.graph import Graph
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.records import collect
 from doge_ray.engine.storage import Storage
+from doge_ray.engine.tracking import find_runs
+from doge_ray.reporting.figures.gallery import draw_all
+from doge_ray.reporting.page import report_page
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import rows_to_parquet
 from doge_ray.reporting.summary import summary_markdown
 
-TEXTS = ("summary.md", "sweep.json", "audit.json")
+TEXTS = ("report.html", "summary.md", "sweep.json", "audit.json")
 
 
 def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> SweepRecords:
@@ -26,6 +31,22 @@ def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> Sw
     results.write_bytes(f"{folder}/trials.parquet", rows_to_parquet(records.rows))
     results.write_text(f"{folder}/summary.md", summary_markdown(records))
     return records
+
+
+def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> None:
+    """Write ``report.html``, and ``figures/`` in place of older ones, from records alone."""
+    found = find_runs(graph.config, results.root)
+    runs = {
+        row.key: found[f"{row.name}@{records.details[row.key].training}"]
+        for row in records.rows
+        if f"{row.name}@{records.details[row.key].training}" in found
+    }
+    drawings, folder = draw_all(records), records.name
+    results.write_text(f"{folder}/report.html", report_page(replace(records, runs=runs), drawings))
+    results.delete(f"{folder}/figures")
+    for drawing in drawings:
+        for form, data in drawing.files.items():
+            results.write_bytes(f"{folder}/figures/{drawing.name}.{form}", data)
 
 
 def publish_models(pipeline: Pipeline, journal: Journal, prepared: Prepared) -> None:

@@ -8,13 +8,31 @@ from typing import Any
 
 import pyarrow as pa
 
+from doge_ray.engine.background import (
+    active_counts,
+    details,
+    moments,
+    read_audit,
+    shared_stages,
+)
 from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
 from doge_ray.engine.jobs import read_predictions
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.prepare import recall
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.counts import Counts, right_or_wrong
+
+
+def load_records(name: str, storage: str = "runs") -> SweepRecords:
+    """All that a report is made of, from a sweep's folder and its store.
+
+    Raises:
+        InputError: there is no such sweep in the storage.
+    """
+    graph, store, results = recall(name, storage)
+    return collect(Pipeline.of(graph, store), Journal(results, name))
 
 
 def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
@@ -38,8 +56,19 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
         for entry in entries
         if entry.assignment.replicate and entry.status == "finished"
     }
-    task = pipeline.graph.task
-    return SweepRecords(config.name, config.methods, _mark_oracle(rows), predictions, task)
+    return SweepRecords(
+        config.name,
+        config.methods,
+        _mark_oracle(rows),
+        predictions,
+        details={row.key: details(e, pipeline) for row, e in zip(rows, entries, strict=True)},
+        moments=moments(pipeline),
+        active=active_counts(pipeline),
+        shared_stages=shared_stages(pipeline, entries),
+        audit=read_audit(journal.storage, config.name),
+        config=config,
+        task=pipeline.graph.task,
+    )
 
 
 def _row(entry: Entry, pipeline: Pipeline) -> TrialRow:

@@ -15,6 +15,7 @@ from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.encoders.stock import task_of
 from doge_ray.engine.graph import Graph, ModelFacts
+from doge_ray.engine.jobs import Job
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.storage import Storage
@@ -23,21 +24,29 @@ from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError
 
 
-def score_models(models: Sequence[tuple[Pipeline, Mapping[str, Stage]]]) -> None:
-    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped."""
-    jobs = [
+def score_models(
+    models: Sequence[tuple[Pipeline, Mapping[str, Stage]]], look_into: Stage | None = None
+) -> None:
+    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
+
+    Args:
+        models: trainings by name, each with the pipeline that they are of.
+        look_into: a training of the first pipeline whose neurons' activations are wanted too.
+    """
+    jobs: list[Job] = [
         pipeline.scoring({name: training})
         for pipeline, trainings in models
         for name, training in trainings.items()
         if pipeline.store.result(pipeline.graph.scoring(training)) is None
     ]
-    if not jobs:
-        return
     pipeline = models[0][0]
-    config = pipeline.graph.config
+    graph, store, config = pipeline.graph, pipeline.store, pipeline.graph.config
+    if look_into is not None and store.result(graph.activations(look_into)) is None:
+        jobs.append(pipeline.activations(look_into))
     # The released code's sums depend on the order of the batches: one process takes them all.
     workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
-    run_on_workers(jobs, pipeline.store, workers, config.resources)
+    if jobs:
+        run_on_workers(jobs, store, workers, config.resources)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from doge_ray.engine.observer import Observer
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.progress import SweepProgress
-from doge_ray.engine.publish import TEXTS, publish_models, publish_tables
+from doge_ray.engine.publish import TEXTS, publish_models, publish_report, publish_tables
 from doge_ray.engine.retention import discard_outdated, discard_unneeded
 from doge_ray.engine.scoring import score_models
 from doge_ray.engine.store import Stage
@@ -89,7 +89,8 @@ class Sweep:
             for training in fold.finetuned.values()
         ]
         self.progress.phase(f"scoring {len(models)} fine-tuned models")
-        score_models([(pipeline, {name: training}) for name, pipeline, training in models])
+        (_, _, search), *_ = models
+        score_models([(pipeline, {name: each}) for name, pipeline, each in models], search)
         for name, pipeline, training in models:
             self._track_scores(name, pipeline, training)
         entries = self.journal.entries()
@@ -97,11 +98,13 @@ class Sweep:
         discard_outdated(entries, self.pipeline)
 
     def publish(self) -> SweepRecords:
-        """Write tables, tickets and models; close the MLflow run."""
-        records = publish_tables(self.pipeline, self.journal, self.prepared.results)
+        """Write tables, tickets, models and the report; close the MLflow run."""
+        results = self.prepared.results
+        records = publish_tables(self.pipeline, self.journal, results)
         publish_models(self.pipeline, self.journal, self.prepared)
+        publish_report(records, self.prepared.graph, results)
         folder = self.prepared.config.name
-        texts = {name: self.prepared.results.read_text(f"{folder}/{name}") for name in TEXTS}
+        texts = {name: results.read_text(f"{folder}/{name}") for name in TEXTS}
         self.tracker.close("FINISHED", {name: text or "" for name, text in texts.items()})
         return records
 

@@ -10,7 +10,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from mlflow.tracking import MlflowClient
 from doge_ray.config import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.errors import InputError
+from doge_ray.reporting.records import Run
 
+LOCAL_PAGE = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` shows a database file."""
 _KEY = "doge_ray.key"
 _PARENT = "mlflow.parentRunId"
 _ODD = re.compile(r"[^\w\-. /:]")  # characters that MLflow allows in no name of a metric
@@ -49,7 +53,7 @@ class Tracker:
         self.keys: dict[str, str] = {}
         identity = Stage("sweep", {**science, "place": place}).digest
         self.parent = self._open(f"{config.name}-{identity}", {}, name=config.name)
-        self._find_children()
+        self.runs |= _children(self.client, self.experiment, self.parent)
         self._log(self.parent, params=_text(science), tags={"model": config.model, "place": place})
 
     def start(
@@ -131,17 +135,6 @@ class Tracker:
         run = self.client.create_run(self.experiment, tags={_KEY: key, **tags}, run_name=name)
         return str(run.info.run_id)
 
-    def _find_children(self) -> None:
-        token = None
-        while True:
-            page = self.client.search_runs(
-                [self.experiment], f"tags.`{_PARENT}` = '{self.parent}'", page_token=token
-            )
-            self.runs |= {run.data.tags[_KEY]: run.info.run_id for run in page}
-            token = page.token
-            if not token:
-                return
-
     def _log(
         self,
         run: str,
@@ -164,6 +157,38 @@ class Tracker:
         )
 
 
+def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
+    """The runs of a sweep's trials and stages, by ``name@training``; looks only, writes nothing.
+
+    Found by the sweep's name and storage: its settings may have got defaults that are new since.
+    Empty where there are none, or where tracking does not answer.
+    """
+    uri = tracking_uri(config.storage)
+    database = uri.removeprefix("sqlite:///")
+    if database != uri and not Path(database).is_file():
+        return {}  # a client would make it
+    with _impatient():
+        try:
+            client = MlflowClient(tracking_uri=uri)
+            experiment = client.get_experiment_by_name("doge_ray")
+            if experiment is None:
+                return {}
+            number = experiment.experiment_id
+            named = client.search_runs([number], f"tags.`mlflow.runName` = '{config.name}'")
+            parents = [run.info.run_id for run in named if run.data.tags.get("place") == place]
+            found = {
+                key: run
+                for parent in reversed(parents)  # the latest has the last word
+                for key, run in _children(client, number, parent).items()
+            }
+        except Exception:  # a report without links is better than none, whatever is wrong
+            return {}
+    page = uri.rstrip("/") if uri.startswith("http") else LOCAL_PAGE
+    return {
+        name: Run(run, f"{page}/#/experiments/{number}/runs/{run}") for name, run in found.items()
+    }
+
+
 def tracking_uri(storage: str) -> str:
     """``MLFLOW_TRACKING_URI``, or a database file in the storage.
 
@@ -179,6 +204,34 @@ def tracking_uri(storage: str) -> str:
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
     return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
+
+
+def _children(client: MlflowClient, experiment: str, parent: str) -> dict[str, str]:
+    """Run ids of a sweep's trials and stages, by key."""
+    found: dict[str, str] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment], f"tags.`{_PARENT}` = '{parent}'", page_token=token)
+        found |= {run.data.tags[_KEY]: run.info.run_id for run in page}
+        token = page.token
+        if not token:
+            return found
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Give up on a server that does not answer, instead of trying for minutes."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    before = {name: os.environ.get(name) for name in limits}
+    os.environ.update(limits)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _artifacts(storage: str) -> str:

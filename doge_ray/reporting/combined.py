@@ -9,8 +9,8 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from doge_ray.reporting.cells import markdown, percent, plus_minus
 from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.tables import markdown, percent, plus_minus
 
 AVERAGE = "average"
 _HEADER = ("data", "method", "sweeps", "removed", "target", "oracle", "paper")

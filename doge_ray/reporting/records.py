@@ -6,15 +6,20 @@ Shapes: N test examples, R replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.config import Task
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.config import SweepConfig, Task
+from doge_ray.domains.audit import Audit
+from doge_ray.reporting.rows import Key, TrialRow
+from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.counts import Counts, stacked
+from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.statistics import Pair
+from doge_ray.tickets.ticket import Ticket
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,81 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class TrialDetails:
+    """What a row has no room for. Metrics by target domain, with and without duplicates.
+
+    ``history`` has a mapping per epoch: epoch, loss, dev_metric, dev (by domain), seconds.
+    """
+
+    training: str | None = None
+    ticket: Ticket | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    target: Mapping[str, float] = field(default_factory=dict)
+    target_deduplicated: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """How often a kind of shared stage was computed, and its seconds where they are known."""
+
+    count: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The MLflow run of a trial, and the address of its page."""
+
+    run_id: str
+    url: str
+
+
+@dataclass(frozen=True)
 class SweepRecords:
-    """A sweep as far as it got."""
+    """A sweep as far as it got. ``moments`` are by replicate, 0 being the search."""
 
     name: str
     methods: Sequence[str]
     rows: Sequence[TrialRow]
     predictions: Mapping[tuple[str, int], Predictions]
+    details: Mapping[Key, TrialDetails] = field(default_factory=dict)
+    moments: Mapping[int, Moments] = field(default_factory=dict)
+    active: ActiveCounts | None = None
+    shared_stages: Mapping[str, StageCost] = field(default_factory=dict)
+    runs: Mapping[Key, Run] = field(default_factory=dict)
+    audit: Audit | None = None
+    config: SweepConfig | None = None
     task: Task = "classification"
+
+    @property
+    def metric(self) -> str:
+        """What the methods are measured by, mean over domains."""
+        return "accuracy" if self.task == "classification" else "entity F1"
+
+    @property
+    def target_domains(self) -> list[str]:
+        """Where the methods were measured, in the order of the data."""
+        seen = (name for detail in self.details.values() for name in detail.target)
+        return list(dict.fromkeys(seen))
 
     def search(self, method: str) -> list[TrialRow]:
         """The trials of a method's search."""
         return [row for row in self.rows if row.method == method and row.replicate == 0]
+
+    def chosen(self, method: str) -> TrialRow | None:
+        """The trial that the source domains' dev metric chose, once there is one."""
+        return next((row for row in self.search(method) if row.selected_source_dev), None)
+
+    def oracle(self, method: str) -> TrialRow | None:
+        """The trial that the target metric would choose."""
+        return next((row for row in self.search(method) if row.selected_oracle), None)
+
+    def tickets(self, method: str) -> list[Ticket]:
+        """Of the chosen configuration: the search's, then those of the finished repeats."""
+        chosen = self.chosen(method)
+        rows = [*([] if chosen is None else [chosen]), *self.replicates(method)]
+        found = [self.details[row.key].ticket for row in rows if row.key in self.details]
+        return [ticket for ticket in found if ticket is not None]
 
     def replicates(self, method: str) -> list[TrialRow]:
         """The finished repeats of a method's chosen configuration, by seed."""
@@ -48,7 +116,16 @@ class SweepRecords:
             if row.method == method and row.replicate and row.target_metric is not None
         ]
 
-    def pairs(self, method: str, baseline: str) -> dict[str, Pair]:
+    def seed_differences(self, method: str, baseline: str) -> list[float]:
+        """Target metric of one method above another's, for every seed that both have."""
+        base = {row.replicate: row.target_metric for row in self.replicates(baseline)}
+        return [
+            (row.target_metric or 0.0) - (base[row.replicate] or 0.0)
+            for row in self.replicates(method)
+            if row.replicate in base
+        ]
+
+    def pairs(self, method: str, baseline: str, *, deduplicated: bool = False) -> dict[str, Pair]:
         """Per target domain the counts (R, N) of two methods, paired by seed and example."""
         pairs = [
             (self.predictions[method, r], self.predictions[baseline, r])
@@ -57,8 +134,11 @@ class SweepRecords:
         ]
         if not pairs:
             return {}
-        domain_N = pairs[0][0].domain_N
-        ours, theirs = (stacked([p.counts_N for p in side]) for side in zip(*pairs, strict=True))
+        kept_N = ~pairs[0][0].duplicate_N if deduplicated else slice(None)
+        domain_N = pairs[0][0].domain_N[kept_N]
+        ours, theirs = (
+            stacked([each.counts_N[kept_N] for each in side]) for side in zip(*pairs, strict=True)
+        )
         return {
             name: (ours[:, domain_N == name], theirs[:, domain_N == name])
             for name in dict.fromkeys(domain_N)

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+Key = tuple[str, int, int]
+"""Method, trial, replicate."""
+
 
 @dataclass(frozen=True)
 class TrialRow:
@@ -42,6 +45,16 @@ class TrialRow:
     epochs: int | None
     unit_fraction: float | None
     parameter_fraction: float | None
+
+    @property
+    def key(self) -> Key:
+        """Which trial of the sweep it is."""
+        return self.method, self.trial, self.replicate
+
+    @property
+    def name(self) -> str:
+        """Of the trial, in the sweep's folder and in MLflow."""
+        return f"{self.method}-{self.trial:04d}-{self.replicate}"
 
 
 _SCHEMA = pa.schema(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.markup import escape
 from rich.table import Table
 
-from doge_ray.reporting.cells import markdown, percent, plus_minus
+from doge_ray.reporting.differences import difference, difference_text
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.tickets.statistics import Interval, paired_bootstrap
+from doge_ray.reporting.tables import markdown, percent, plus_minus
 
 _HEADER = (
     "method",
@@ -53,7 +53,7 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
         "" if chosen is None else percent(chosen.dev_metric),
         plus_minus([row.target_metric for row in replicates]),
         plus_minus([row.target_metric_deduplicated for row in replicates]),
-        "" if method == "dense" else _difference(method, records),
+        "" if method == "dense" else difference_text(difference(records, method, "dense")),
         percent(oracle),
     )
 
@@ -79,20 +79,6 @@ def _notes(records: SweepRecords) -> list[str]:
     if failed:
         notes.append(f"{len(failed)} trial(s) failed; trials.parquet gives the errors.")
     return [f"- {note}" for note in notes]
-
-
-def _difference(method: str, records: SweepRecords) -> str:
-    pairs = records.pairs(method, "dense")
-    if not pairs:
-        return ""
-    interval = paired_bootstrap(pairs)
-    if len(next(iter(pairs.values()))[0].matched) == 1:
-        return f"{100 * interval.mean:+.1f} (one seed)"  # examples alone would look too sure
-    return _signed(interval)
-
-
-def _signed(interval: Interval) -> str:
-    return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
 def comparison_table(records: SweepRecords) -> Table:

@@ -1,4 +1,4 @@
-"""The work itself, in plain torch: train, score, evaluate.
+"""The work itself, in plain torch: train, score, count activations, evaluate.
 
 Nothing here knows Ray or MLflow. Several processes take part through ``torch.distributed``
 (``world``); the outside is told through a plain callback.

@@ -11,11 +11,12 @@ from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
 FACTS = ModelFacts("model-1", 2, 3, UnitParameters(4, 10, 100))
 DENSE = dense_ticket(2, 3, FACTS.parameters)
 DOWNSTREAM = {
-    "encoding": {"encoding", "training", "scoring", "evaluation"},
-    "initial": {"initial", "training", "scoring", "evaluation"},
-    "training": {"training", "scoring", "evaluation"},
+    "encoding": {"encoding", "training", "scoring", "evaluation", "activations"},
+    "initial": {"initial", "training", "scoring", "evaluation", "activations"},
+    "training": {"training", "scoring", "evaluation", "activations"},
     "scoring": {"scoring"},
     "evaluation": {"evaluation"},
+    "activations": {"activations"},
 }
 
 
@@ -38,6 +39,7 @@ def digests(graph: Graph, ticket=DENSE, rate=1e-5, batch=16, seed=1) -> dict[str
         training,
         graph.scoring(training),
         graph.evaluation(training),
+        graph.activations(training),
     ]
     return {stage.kind: stage.digest for stage in stages}
 
@@ -98,6 +100,7 @@ SETTINGS = {
         "resources.stage_workers=2",
         "resources.cpus_per_worker=2",
         "resources.gpus_per_worker=1",
+        "paper={dense: 70.0}",
     ],
 }
 

@@ -183,8 +183,10 @@ def test_other_settings_are_refused_in_the_same_folder(
 def test_the_report_is_written_from_the_store_alone(
     project: Path, finished: dict[str, str]
 ) -> None:
-    summary = project / "runs/tiny/summary.md"
+    summary, page = project / "runs/tiny/summary.md", project / "runs/tiny/report.html"
     summary.unlink()
+    page.unlink()
     result = run("report", "tiny", f"storage={project / 'runs'}", timeout=60)
     assert result.returncode == 0, result.stderr
     assert "| doge |" in summary.read_text()
+    assert "All trials" in page.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.tracking import Tracker
+from doge_ray.engine.tracking import Tracker, find_runs
 
 
 @pytest.fixture
@@ -59,3 +60,30 @@ def test_a_sweep_of_the_same_name_with_other_settings_is_another_run(config: Swe
     tracked(config, "t1", 0.5)
     found = runs(tracked(config, "t1", 0.6, seed=1))
     assert Counter(run.info.run_name for run in found) == {"some": 2, "doge-0000-0": 2}
+
+
+def test_a_report_finds_the_runs_and_only_looks(config: SweepConfig) -> None:
+    assert find_runs(config, config.storage) == {}
+    assert list(Path(config.storage).iterdir()) == []
+    tracker = tracked(config, "t1", 0.5)
+    (found,) = find_runs(config, config.storage).values()
+    assert found.run_id == tracker.runs["doge-0000-0@t1"]
+    assert found.url.endswith(f"/#/experiments/{tracker.experiment}/runs/{found.run_id}")
+    assert find_runs(config, "elsewhere") == {}
+
+
+def test_runs_are_found_also_after_settings_got_new_defaults(config: SweepConfig) -> None:
+    first = tracked(config, "t1", 0.5)
+    again = tracked(config, "t2", 0.5, new_setting=1)
+    found = {key: run.run_id for key, run in find_runs(config, config.storage).items()}
+    runs = first.runs["doge-0000-0@t1"], again.runs["doge-0000-0@t2"]
+    assert found == dict(zip(("doge-0000-0@t1", "doge-0000-0@t2"), runs, strict=True))
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    started = time.monotonic()
+    assert find_runs(config, config.storage) == {}
+    assert time.monotonic() - started < 20

@@ -1,0 +1,85 @@
+"""What the store knows beyond the rows of trials: tickets, scores, histories, data and cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from doge_ray.domains.audit import Audit
+from doge_ray.engine.jobs import ACTIVATIONS
+from doge_ray.engine.journal import Entry
+from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.storage import Storage
+from doge_ray.engine.store import Stage
+from doge_ray.reporting.records import StageCost, TrialDetails
+from doge_ray.stages.score_table import read_scores
+from doge_ray.tickets.activations import ActiveCounts
+from doge_ray.tickets.importance import Moments
+
+
+def details(entry: Entry, pipeline: Pipeline) -> TrialDetails:
+    """The ticket of a trial, if it can be drawn, and what a finished one left in the store."""
+    if not pipeline.can_draw(entry.assignment):
+        return TrialDetails()
+    job = pipeline.training(entry.assignment)
+    if entry.status != "finished":
+        return TrialDetails(job.stage.digest, job.ticket)
+    trained = pipeline.store.result(job.stage) or {}
+    target = pipeline.store.result(pipeline.evaluation(job.stage).stage) or {}
+    return TrialDetails(
+        job.stage.digest,
+        job.ticket,
+        trained.get("history", ()),
+        target.get("target", {}),
+        target.get("target_deduplicated", {}),
+    )
+
+
+def moments(pipeline: Pipeline) -> dict[int, Moments]:
+    """The scores that are published, by replicate: 0 is the search."""
+    graph, store = pipeline.graph, pipeline.store
+    scorings = enumerate(graph.scoring(training) for training in pipeline.finetuned.values())
+    return {
+        replicate: read_scores(store.files(scoring) / "scores.parquet")[0]
+        for replicate, scoring in scorings
+        if store.has_files(scoring)
+    }
+
+
+def active_counts(pipeline: Pipeline) -> ActiveCounts | None:
+    """Of the chosen dense model; sweeps from before this stage have none."""
+    search = next(iter(pipeline.finetuned.values()), None)
+    if search is None or not pipeline.store.has_files(stage := pipeline.graph.activations(search)):
+        return None
+    return ActiveCounts.load(pipeline.store.files(stage) / ACTIVATIONS)
+
+
+def shared_stages(pipeline: Pipeline, entries: Iterable[Entry]) -> dict[str, StageCost]:
+    """What no row tells of, as far as it is published: what trials share, and folds' trainings."""
+    graph, trainings = pipeline.graph, list(pipeline.finetuned.values())
+    stages = {
+        "encoding": [graph.encoding],
+        "initial": [graph.initial(seed) for seed in pipeline.finetuned],
+        "scoring": [graph.scoring(training) for training in trainings],
+        "activations": [graph.activations(training) for training in trainings[:1]],
+    }
+    folds = {
+        fold.training(entry.assignment).stage.digest: fold.training(entry.assignment).stage
+        for entry in entries
+        if entry.status == "finished" and entry.assignment.replicate == 0
+        for fold in pipeline.folds.values()
+    }
+    stages["training of folds"] = list(folds.values())
+    return {kind: _cost(pipeline, each) for kind, each in stages.items()}
+
+
+def read_audit(storage: Storage, sweep: str) -> Audit | None:
+    """The audit that a sweep left in its folder."""
+    text = storage.read_text(f"{sweep}/audit.json")
+    return None if text is None else Audit.from_dict(json.loads(text))
+
+
+def _cost(pipeline: Pipeline, stages: Iterable[Stage]) -> StageCost:
+    found = [result for stage in stages if (result := pipeline.store.result(stage)) is not None]
+    known = [result["seconds"] for result in found if "seconds" in result]
+    return StageCost(len(found), sum(known) if known else None)

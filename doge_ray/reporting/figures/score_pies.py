@@ -1,0 +1,69 @@
+"""Figure 4 of the paper: a pie for every head and FFN block.
+
+Shapes: D domains, L layers, H heads of a layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Wedge
+
+from doge_ray.reporting.figures.style import FAINT, NotDrawnError, domain_colors, styled
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.tickets.importance import domain_scores
+
+_LARGEST = 0.47  # of a cell's width
+
+
+@styled
+def draw(records: SweepRecords) -> Figure:
+    """Radius: mean normalised score over domains. Slices: the domains' shares of it."""
+    if 0 not in records.moments:
+        raise NotDrawnError("The fine-tuned model of the search is not scored yet.")
+    moments = records.moments[0]
+    normalize = "all" if records.config is None else records.config.scoring.normalize
+    head_DLH, ffn_DL = domain_scores(moments, normalize)
+    num_layers, num_heads = moments.shape
+    figure = Figure(figsize=(1.2 + 0.45 * (num_heads + 2), 1.0 + 0.45 * num_layers))
+    axes = figure.subplots()
+    colors = domain_colors(len(moments.domains))
+    for scores_DLX, left in ((head_DLH, 0.0), (ffn_DL[..., None], num_heads + 0.6)):
+        largest = scores_DLX.mean(0).max() or 1.0
+        for layer in range(num_layers):
+            for index in range(scores_DLX.shape[2]):
+                center = left + index + 0.5, layer + 0.5
+                axes.add_collection(_pie(scores_DLX[:, layer, index], center, largest, colors))
+    axes.set_xlim(-0.1, num_heads + 1.7)
+    axes.set_ylim(-0.1, num_layers + 0.1)
+    axes.set_aspect("equal")
+    axes.set_yticks(np.arange(num_layers) + 0.5, [str(i) for i in range(num_layers)])
+    axes.set_xticks(
+        [*(np.arange(num_heads) + 0.5), num_heads + 1.1], [*map(str, range(num_heads)), "FFN"]
+    )
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.axvline(num_heads + 0.3, color=FAINT, linewidth=0.8)
+    axes.set_xlabel("head")
+    axes.set_ylabel("layer")
+    handles = [Patch(color=c, label=d) for c, d in zip(colors, moments.domains, strict=True)]
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)))
+    return figure
+
+
+def _pie(
+    scores_D: np.ndarray, center: tuple[float, float], largest: float, colors: list[object]
+) -> PatchCollection:
+    """One unit; its radius is its mean as a share of the largest mean of its kind."""
+    total = scores_D.sum()
+    ends = 90 - 360 * np.cumsum([0.0, *(scores_D / (total or 1.0))])
+    radius = _LARGEST * scores_D.mean() / largest
+    # Clockwise from the top, as the legend reads from the left.
+    wedges = [
+        Wedge(center, radius, ends[d + 1], ends[d])
+        for d in range(len(scores_D))
+        if ends[d] > ends[d + 1]
+    ]
+    drawn = [colors[d] for d in range(len(scores_D)) if ends[d] > ends[d + 1]]
+    return PatchCollection(wedges, facecolors=drawn, edgecolors="white", linewidths=0.4)

@@ -1,0 +1,136 @@
+"""The comparison that a report begins with, and how much of it is choosing on the test set."""
+
+from __future__ import annotations
+
+from doge_ray.reporting.differences import ENOUGH_SEEDS, difference, difference_text
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.tables import Table, percent, plus_minus
+from doge_ray.tickets.power import oracle_bias
+
+
+def headline_table(records: SweepRecords) -> Table:
+    """One line per method: what was chosen, and what its repeats reach."""
+    rows = []
+    for method in records.methods:
+        search, repeats = records.search(method), records.replicates(method)
+        row = records.chosen(method)
+        weight = None if row is None else row.variance_weight
+        trained = sum(each.trained for each in search)
+        against = None if method == "dense" else difference(records, method, "dense")
+        rows.append(
+            (
+                method,
+                f"{sum(each.status != 'running' for each in search)} ({trained})",
+                "" if row is None else f"{row.sparsity:.2f}",
+                "" if weight is None else f"{weight:g}",
+                "" if row is None else percent(row.parameter_fraction, "{:.0f} %"),
+                "" if row is None else percent(row.dev_metric),
+                plus_minus([each.target_metric for each in repeats]),
+                plus_minus([each.target_metric_deduplicated for each in repeats]),
+                difference_text(against),
+            )
+        )
+    header = (
+        "method",
+        "trials",
+        "sparsity",
+        "λ",
+        "removed",
+        "source dev",
+        "target",
+        "deduplicated",
+        "vs dense",
+    )
+    seeds = {row.replicate for method in records.methods for row in records.replicates(method)}
+    notes = [
+        f"{records.metric.capitalize()} in percent, mean over domains. trials: of the search, in "
+        "brackets how many distinct trainings they needed. removed: share of the encoder's "
+        "parameters. source dev: of the chosen trial.",
+        f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
+        "part in the choice, each with its own fine-tuning, scores and ticket; ± is Student's 95 % "
+        "interval over seeds. deduplicated: without target texts that stand in the sources too.",
+    ]
+    return Table(header, rows, notes)
+
+
+def oracle_table(records: SweepRecords) -> Table:
+    """The same trials chosen honestly and on the test set, with what luck alone explains."""
+    rows = []
+    for method in records.methods:
+        honest, oracle = records.chosen(method), records.oracle(method)
+        trials = [row for row in records.search(method) if row.trained]
+        metrics = [row.target_metric for row in trials if row.target_metric is not None]
+        mine = None if honest is None else honest.target_metric
+        best = None if oracle is None else oracle.target_metric
+        gap = None if mine is None or best is None else best - mine
+        published = None if records.config is None else records.config.published(method)
+        rows.append(
+            (
+                method,
+                str(len(metrics)),
+                percent(mine),
+                percent(best),
+                percent(gap, "{:+.1f}"),
+                percent(oracle_bias(metrics), "{:+.1f}") or "not known",
+                plus_minus([row.target_metric for row in records.replicates(method)]),
+                "" if published is None else f"{published:.1f}",
+            )
+        )
+    header = (
+        "method",
+        "trainings",
+        f"chosen by {selection_word(records)}",
+        "chosen on the test set",
+        "gap",
+        "gap by luck",
+        "fresh seeds",
+        "paper",
+    )
+    notes = [
+        "chosen on the test set: the oracle, the best single trial by the target metric, as the "
+        "paper chooses. It is biased upwards and shown only because the field reports it.",
+        "gap by luck: the gap to expect if all trainings of the search were equally good and "
+        "spread as they do, E[max of n] standard deviations. A gap of that size is no reason to "
+        "think one configuration better than another. Where configurations truly differ, it is "
+        "too large.",
+    ]
+    if any(row[-1] for row in rows):
+        notes.append(
+            "paper: as published, chosen on the test set from one seed, on the paper's model and "
+            "all of its data. Compare it with the oracle column, and only for the same model."
+        )
+        return Table(header, rows, notes)
+    return Table(header[:-1], [row[:-1] for row in rows], notes)
+
+
+def verdict(records: SweepRecords) -> str:
+    """What the intervals allow to be said, in words."""
+    if records.config is not None and records.config.selection == "oracle":
+        return f"Chosen on the test set, so biased upwards. {_of_intervals(records)}"
+    return _of_intervals(records)
+
+
+def _of_intervals(records: SweepRecords) -> str:
+    seen: dict[str, str] = {}
+    seeds = [len(records.seed_differences(m, "dense")) for m in records.methods if m != "dense"]
+    for method in records.methods:
+        interval = None if method == "dense" else difference(records, method, "dense")
+        if interval is not None and (interval.low > 0 or interval.high < 0):
+            seen[method] = "better" if interval.low > 0 else "worse"
+    if not any(seeds):
+        return "No method was repeated beside dense yet, so nothing can be compared."
+    if max(seeds) < 2:
+        return "One seed per method: no difference between methods can be told from chance."
+    few = f" With {max(seeds)} seeds at most this is provisional: the intervals are too narrow."
+    caution = few if max(seeds) < ENOUGH_SEEDS else ""
+    if not seen:
+        return f"No method's interval against dense excludes zero.{caution}"
+    told = "; ".join(f"{method} is {how} than dense" for method, how in seen.items())
+    return f"Intervals that exclude zero: {told}. All others include it.{caution}"
+
+
+def selection_word(records: SweepRecords) -> str:
+    """What the sweep's choice went by, in a word or two."""
+    selection = "source_dev" if records.config is None else records.config.selection
+    words = {"source_dev": "source dev", "leave_one_domain_out": "folds", "oracle": "the test set"}
+    return words[selection]

@@ -1,0 +1,146 @@
+"""What was trained on what, how it was chosen, and what that cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from doge_ray.config import Range, SweepConfig
+from doge_ray.config.methods import dimensions
+from doge_ray.config.search import FloatSpace
+from doge_ray.domains.audit import Audit
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.tables import Table
+
+_UNSEEN = "the target metric is shown neither to the sampler nor to the scheduler nor to the choice"
+_CHOSEN_BY = {
+    "source_dev": f"mean metric over the dev splits of the same domains; {_UNSEEN}",
+    "leave_one_domain_out": "mean over folds, each trained without one of these domains and "
+    f"measured on it; {_UNSEEN}",
+    "oracle": "the target metric itself: this is choosing on the test set",
+}
+_WORDS = {"variance_weight": "λ"}
+
+
+def protocol_table(records: SweepRecords) -> Table | None:
+    """Settings in words; None where the sweep's configuration is not known."""
+    config, audit = records.config, records.audit
+    if config is None:
+        return None
+    train, search, scoring = config.train, config.search, config.scoring
+    rows = [
+        ("model", config.model),
+        ("task", f"{config.data.task}{_split(config)}"),
+        ("trained on", ", ".join(_domains(audit, "train"))),
+        ("chosen by", _CHOSEN_BY[config.selection]),
+        ("measured on", ", ".join(_domains(audit, "test"))),
+        ("budget", f"{search.num_trials} trials per method; sampler {search.sampler}, scheduler "
+         f"{search.scheduler}"),
+        ("searched", _searched(config)),
+        ("training", f"at most {train.max_epochs} epochs, patience {train.patience}; AdamW, weight "
+         f"decay {train.weight_decay:g}, {100 * train.warmup:g} % warm-up, gradient norm up to "
+         f"{train.clip:g}; texts cut at {train.max_length} tokens; precision {train.precision}; "
+         "weights of the best dev epoch"),
+        ("scores", f"granularity {scoring.granularity}, normalise {scoring.normalize}, at least "
+         f"{scoring.min_heads} head(s) kept per layer"),
+        ("replicates", f"{config.replicates} fresh seeds, derived from seed {config.seed}"),
+    ]  # fmt: skip
+    return Table(("what", "how"), rows, left=2)
+
+
+def audit_table(audit: Audit) -> Table:
+    """Counts per domain and split."""
+    duplicated, total = audit.duplicated_targets
+    rows = [
+        (
+            part.split,
+            part.domain,
+            f"{part.rows:,}",
+            *(f"{100 * count / max(part.rows, 1):.0f} %" for count in part.label_counts),
+            f"{100 * part.truncated / max(part.rows, 1):.1f} %",
+            "" if part.split == "train" else f"{part.duplicated:,}",
+        )
+        for part in audit.splits
+    ]
+    header = (
+        "split",
+        "domain",
+        "rows",
+        *audit.label_names,
+        f"> {audit.max_length} tokens",
+        "duplicated",
+    )
+    notes = [
+        f"{duplicated:,} of {total:,} target rows stand in the sources too, up to case and white "
+        "space; a dev row counts as duplicated when it stands in its own domain's train."
+    ]
+    return Table(header, rows, notes, left=2)
+
+
+def cost_tables(records: SweepRecords) -> list[Table]:
+    """Seconds and trainings by method, and the stages that methods share."""
+    rows = [_cost_row(method, records) for method in records.methods]
+    rows.append(_cost_row("all", records))
+    methods = Table(
+        ("method", "trials", "distinct", "seconds", "repeats", "distinct", "seconds", "in all"),
+        rows,
+        [
+            "trials of the search first, then the repeats with fresh seeds. distinct: trainings "
+            "that were run; a trial whose mask, rate, batch size and seed an earlier one had is "
+            "that one's. seconds: of training, as long as each took beside the others on the "
+            "devices at hand; trainings run side by side, so the clock on the wall shows less."
+        ],
+    )
+    shared = [
+        (kind, str(cost.count), "" if cost.seconds is None else f"{cost.seconds:,.0f}")
+        for kind, cost in records.shared_stages.items()
+        if cost.count
+    ]
+    if not shared:
+        return [methods]
+    return [methods, Table(("besides", "times", "seconds"), shared)]
+
+
+def _cost_row(method: str, records: SweepRecords) -> tuple[str, ...]:
+    rows = [row for row in records.rows if method in ("all", row.method)]
+    search = [row for row in rows if row.replicate == 0]
+    repeats = [row for row in rows if row.replicate]
+    return (method, *_spent(search), *_spent(repeats), f"{_seconds(rows):,.0f}")
+
+
+def _spent(rows: Sequence[TrialRow]) -> tuple[str, str, str]:
+    return str(len(rows)), str(sum(row.trained for row in rows)), f"{_seconds(rows):,.0f}"
+
+
+def _seconds(rows: Sequence[TrialRow]) -> float:
+    return sum(row.seconds or 0.0 for row in rows)
+
+
+def _domains(audit: Audit | None, split: str) -> list[str]:
+    return [] if audit is None else [part.domain for part in audit.splits if part.split == split]
+
+
+def _split(config: SweepConfig) -> str:
+    split = getattr(config.data, "split", None)
+    return "" if split is None else f", split {split}"
+
+
+def _searched(config: SweepConfig) -> str:
+    """Every setting that some method searches, with its space."""
+    settings = dict.fromkeys(
+        setting for method in config.methods for setting in dimensions(method).values()
+    )
+    return "; ".join(
+        f"{_WORDS.get(name, name.replace('_', ' '))} {_space(getattr(config.search, name))}"
+        for name in settings
+    )
+
+
+def _space(space: FloatSpace) -> str:
+    if isinstance(space, Range):
+        return f"{space.low:g} to {space.high:g}"
+    return _listed(space)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -1,0 +1,54 @@
+"""A table as text cells, for whatever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from doge_ray.tickets.statistics import Interval, mean_interval
+
+
+class Link(NamedTuple):
+    """A cell that leads to a page."""
+
+    text: str
+    href: str
+
+
+Cell = str | Link
+
+
+class Table(NamedTuple):
+    """Cells under a header; the first ``left`` columns are words, the rest numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+    left: int = 1
+
+
+def percent(value: float | None, form: str = "{:.1f}") -> str:
+    """A fraction in percent; nothing where it is not known."""
+    return "" if value is None else form.format(100 * value)
+
+
+def plus_minus(values: Sequence[float | None]) -> str:
+    """Mean in percent with Student's 95 % interval over seeds."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    interval = mean_interval(known)
+    if len(known) == 1:
+        return f"{100 * interval.mean:.1f} (one seed)"
+    return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
+
+
+def signed(interval: Interval) -> str:
+    """A difference in percent points with the ends of its interval."""
+    return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> list[str]:
+    """A table, its header first."""
+    header, *rows = lines
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]

@@ -1,0 +1,76 @@
+"""Every trial, not just the best."""
+
+from __future__ import annotations
+
+from doge_ray.reporting.headline import selection_word
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.tables import Cell, Link, Table, percent
+
+_HEADER = (
+    "trial",
+    "chosen",
+    "rate",
+    "batch",
+    "sparsity",
+    "λ",
+    "strength",
+    "removed",
+    "ticket",
+    "source dev",
+    "target",
+    "deduplicated",
+    "epochs",
+    "seconds",
+    "run",
+)
+
+
+def trials_table(records: SweepRecords) -> Table:
+    """One line per trial and repeat; without columns that hold nothing."""
+    lines = [_line(row, records) for row in records.rows]
+    notes = [
+        "trial: method, number in the search, replicate (0 is the search itself). chosen: by "
+        f"{selection_word(records)}, or on the test set (oracle). seconds 0: an earlier line's "
+        "training served.",
+    ]
+    if any(row.strength is not None for row in records.rows):
+        notes.append("strength: weight of the objective's penalty.")
+    if records.runs:
+        notes.append(
+            "run: the first characters of the MLflow run's id. The links need MLflow's server to "
+            "be up: for runs in a file, start it with make ui or mlflow ui --backend-store-uri."
+        )
+    optional = [_HEADER.index("λ"), _HEADER.index("strength"), _HEADER.index("run")]
+    empty = [column for column in optional if not any(line[column] for line in lines)]
+    shown = [column for column in range(len(_HEADER)) if column not in empty]
+    rows = [[line[column] for column in shown] for line in lines]
+    return Table([_HEADER[column] for column in shown], rows, notes, left=2)
+
+
+def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
+    weight, run = row.variance_weight, records.runs.get(row.key)
+    return (
+        row.name,
+        _mark(row, selection_word(records)),
+        f"{row.learning_rate:g}",
+        str(row.batch_size),
+        f"{row.sparsity:.2f}",
+        "" if weight is None else f"{weight:g}",
+        "" if row.strength is None else f"{row.strength:g}",
+        percent(row.parameter_fraction, "{:.0f} %"),
+        row.ticket or "",
+        percent(row.dev_metric),
+        percent(row.target_metric),
+        percent(row.target_metric_deduplicated),
+        "" if row.epochs is None else str(row.epochs),
+        "" if row.seconds is None else f"{row.seconds:.0f}",
+        "" if run is None else Link(run.run_id[:8], run.url),
+    )
+
+
+def _mark(row: TrialRow, selection: str) -> str:
+    if row.status != "finished":
+        return row.status
+    marks = [(selection, row.selected_source_dev), ("oracle", row.selected_oracle)]
+    return ", ".join(name for name, marked in marks if marked)

@@ -1,0 +1,112 @@
+"""Every figure is drawn from its data without a warning, and shows other data otherwise."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from doge_ray.reporting.figures import activations, stability, ticket_map
+from doge_ray.reporting.figures.gallery import GALLERY, Plan, draw_all, render
+from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
+from doge_ray.reporting.records import SweepRecords
+from tests.reporting.full import FULL, moments
+from tests.reporting.sweep import SWEEP
+
+PLANS = pytest.mark.parametrize("plan", GALLERY, ids=lambda plan: plan.name)
+
+
+def otherwise(records: SweepRecords) -> SweepRecords:
+    """The same sweep with other scores, metrics, masks, histories and activations."""
+    rows = [
+        row
+        if row.target_metric is None
+        else replace(row, target_metric=row.target_metric**2, dev_metric=row.dev_metric**2)
+        for row in records.rows
+    ]
+    details = {}
+    for key, detail in records.details.items():
+        history = [dict(r, dev_metric=r["dev_metric"] ** 2) for r in detail.history]
+        ticket = detail.ticket
+        if ticket is not None and ticket.kind != "dense":
+            turn = key[2]  # by replicate: seeds become less alike
+            ticket = replace(
+                ticket,
+                head_mask=np.roll(ticket.head_mask, 3 + turn),
+                ffn_mask=np.roll(ticket.ffn_mask, 1 + turn),
+            )
+        details[key] = replace(detail, history=history, ticket=ticket)
+    active = replace(records.active, active_DLF=40 - records.active.active_DLF)
+    scores = {replicate: moments(10 + replicate) for replicate in records.moments}
+    return replace(records, rows=rows, details=details, active=active, moments=scores)
+
+
+@PLANS
+def test_drawn_without_a_warning_and_the_same_each_time(plan: Plan):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first, again = (render(plan.draw(FULL), "svg") for _ in range(2))
+    assert first.startswith(b"<?xml")
+    assert first == again
+
+
+@PLANS
+def test_other_data_are_another_picture(plan: Plan):
+    assert render(plan.draw(FULL), "svg") != render(plan.draw(otherwise(FULL)), "svg")
+
+
+@PLANS
+def test_without_data_there_is_a_reason(plan: Plan):
+    with pytest.raises(NotDrawnError, match=r"^[A-Z].*\.$"):
+        plan.draw(replace(SWEEP, rows=[], predictions={}))
+
+
+def test_a_single_weight_has_no_figure_3():
+    one = [replace(r, variance_weight=10.0) if r.method == "doge" else r for r in FULL.rows]
+    drawings = {drawing.name: drawing for drawing in draw_all(replace(FULL, rows=one))}
+    assert "fewer than two values of λ" in drawings["variance_weight"].missing
+    assert set(drawings["transition"].files) == {"svg", "png"}
+    assert drawings["transition"].files["png"].startswith(b"\x89PNG")
+
+
+def test_files_do_not_depend_on_the_users_style():
+    import matplotlib
+
+    plan = GALLERY[0]
+    before = render(plan.draw(FULL), "svg")
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        assert render(plan.draw(FULL), "svg") == before
+
+
+def test_the_maps_number_of_masks_is_that_of_its_areas():
+    title = ticket_map.draw(FULL).axes[0].get_title(loc="left")
+    masks, cells = (int(word) for word in title.split() if word.isdigit())
+    assert 1 < masks < cells
+
+
+def test_chance_and_seeds_are_both_shown():
+    labels = [t.get_text() for t in stability.draw(FULL).axes[0].texts]
+    assert labels
+    assert all("by chance" in label for label in labels)
+
+
+def test_the_first_neurons_are_the_first():
+    axes = activations.draw(FULL, neurons="first", layers=(2,)).axes[0]
+    expected = FULL.active.shares()[:, 2, :35]
+    np.testing.assert_array_equal(axes.collections[0].get_array(), expected)
+    assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["0", "1", "2"]
+
+
+def test_domains_differ_in_lightness():
+    for number in range(2, 9):
+        grey = [float(np.dot(to_rgb(c), (0.3, 0.59, 0.11))) for c in domain_colors(number)]
+        assert min(np.diff(grey)) > 0.06
+
+
+def test_no_two_methods_look_alike():
+    methods = ["dense", "random", "winning", "doge", "losing", "irm", "vrex", "coral", "doge+irm"]
+    styles = [method_style(method, methods) for method in methods]
+    assert len({style.marker for style in styles}) == len({s.color for s in styles}) == len(styles)
