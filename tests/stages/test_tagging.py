@@ -196,7 +196,8 @@ def test_the_slope_of_a_sentence_is_that_of_its_loss() -> None:
     labels_BT = torch.tensor([[-100, 1, 0, -100], [2, -100, 1, 1]])
     step = 1e-5
     up, down = (example_losses(logits_BTC * (1 + s), labels_BT) for s in (step, -step))
-    assert torch.allclose(example_slopes(logits_BTC, labels_BT), (up - down) / (2 * step))
+    slopes_B = example_slopes(logits_BTC, labels_BT).double()
+    assert torch.allclose(slopes_B, (up - down) / (2 * step), atol=1e-6)
 
 
 def learned(world: World, data: Encoded, **settings: Any) -> Any:
