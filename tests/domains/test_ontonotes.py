@@ -221,6 +221,18 @@ def test_a_limit_keeps_the_share_of_sentences_with_entities(tmp_path: Path) -> N
     assert part.fingerprint != whole.fingerprint
 
 
+def test_a_fold_tests_on_all_sentences_of_the_domain_left_out(tmp_path: Path) -> None:
+    corpus = load_corpus(data(folders(tmp_path)))
+    fold = corpus.without("bc")
+    assert (fold.task, fold.source_domains, fold.label_names) == (
+        "tagging",
+        ("nw",),
+        corpus.label_names,
+    )
+    assert fold.test["bc"] == corpus.train["bc"] + corpus.dev["bc"]
+    assert len(fold.test["bc"]) == 4
+
+
 def test_crossner(crossner_root: str) -> None:
     domains = {"source_domains": ("politics", "science"), "target_domains": ("ai", "literature")}
     corpus = load_corpus(data(Path(crossner_root), **domains))

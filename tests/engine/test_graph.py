@@ -194,3 +194,10 @@ def test_a_changed_computation_is_another_stage(make_graph, kind, monkeypatch):
     before = digests(make_graph())
     monkeypatch.setitem(VERSIONS, kind, VERSIONS[kind] + 1)
     assert differing(before, digests(make_graph())) == DOWNSTREAM[kind]
+
+
+def test_taggers_have_stages_of_their_own_and_know_about_windows(make_graph):
+    texts, tags = (replace(make_graph(), task=task) for task in ("classification", "tagging"))
+    assert differing(digests(texts), digests(tags)) == set().union(*DOWNSTREAM.values())
+    windows = replace(make_graph("train.long_sentences=windows"), task="tagging")
+    assert differing(digests(tags), digests(windows)) == DOWNSTREAM["encoding"]

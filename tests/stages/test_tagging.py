@@ -22,7 +22,7 @@ from doge_ray.engine.jobs import _write, target_metrics
 from doge_ray.stages import evaluate
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
-from doge_ray.stages.losses import example_losses
+from doge_ray.stages.losses import example_losses, example_slopes
 from doge_ray.stages.score import score
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
@@ -189,6 +189,15 @@ def test_the_loss_of_a_sentence_is_the_mean_over_its_labelled_words() -> None:
     first = -(log_BTC[0, 1, 1] + log_BTC[0, 3, 0] + log_BTC[0, 4, 2]) / 3
     expected_B = torch.stack([first, torch.tensor(0.0), -log_BTC[2, 0, 2]])
     assert torch.allclose(example_losses(logits_BTC, labels_BT), expected_B)
+
+
+def test_the_slope_of_a_sentence_is_that_of_its_loss() -> None:
+    logits_BTC = torch.randn(2, 4, NUM_LABELS, generator=torch.Generator().manual_seed(0)).double()
+    labels_BT = torch.tensor([[-100, 1, 0, -100], [2, -100, 1, 1]])
+    step = 1e-5
+    up, down = (example_losses(logits_BTC * (1 + s), labels_BT) for s in (step, -step))
+    slopes_B = example_slopes(logits_BTC, labels_BT).double()
+    assert torch.allclose(slopes_B, (up - down) / (2 * step), atol=1e-6)
 
 
 def learned(world: World, data: Encoded, **settings: Any) -> Any:
