@@ -9,10 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import torch
 import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from doge_ray.config import load_config
+from doge_ray.domains.corpus import load_corpus
+from doge_ray.encoders.locate import find_model
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.prepare import prepare
+from doge_ray.engine.space import grid
+from doge_ray.seeds import derive_seed
 
 WORDS = [f"w{i}" for i in range(60)]
 GOOD, BAD = WORDS[:10], WORDS[10:20]
@@ -97,7 +106,7 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", f"doge_ray.{module}", *map(str, arguments)]
 
 
-def run(module: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def run(module: str, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as a user would."""
     return subprocess.run(
         command(module, *arguments),
@@ -123,6 +132,29 @@ def published(folder: Path) -> dict[str, int]:
         str(path.parent.relative_to(store)): _birth(path)
         for path in store.glob("*/*/published.json")
     }
+
+
+def table(folder: Path) -> list[dict[str, object]]:
+    """The rows of ``trials.parquet``."""
+    return pq.read_table(folder / "runs/tiny/trials.parquet").to_pylist()
+
+
+def dense_choice(path: Path, trial: int = 0, replicate: int = 0) -> tuple[int, float, int]:
+    """Seed, learning rate and batch size of a dense trial of a grid."""
+    config = load_config(str(path))
+    point = grid("dense", config.search, config.seed)[trial]
+    names = ("replicate", replicate) if replicate else ("search",)
+    return derive_seed(config.seed, *names), point["learning_rate"], point["batch_size"]
+
+
+def block(path: Path, folder: Path, assignment: Assignment) -> None:
+    """Let the folder of a trial's stage be a link that leads nowhere: nothing can be written."""
+    config = load_config(str(path))
+    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
+    stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage
+    blocked = folder / "runs/store" / stage.path
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    blocked.symlink_to(folder / "nowhere")
 
 
 def _birth(path: Path) -> int:

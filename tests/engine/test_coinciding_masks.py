@@ -1,0 +1,44 @@
+"""A grid whose masks coincide, and a seed whose fine-tuning fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from doge_ray.engine.pipeline import Assignment
+from tests.engine.project import block, dense_choice, make_project, run, table
+
+pytestmark = pytest.mark.ray
+
+
+def test_coinciding_masks_are_one_training_and_a_lost_replicate_ends_nothing(
+    tmp_path: Path,
+) -> None:
+    """The storage refuses the fine-tuning of the second fresh seed, so it has no tickets."""
+    search = {
+        "sampler": "grid",
+        "num_trials": 24,
+        "learning_rate": [0.01],
+        "sparsity": [0.2, 0.25, 0.3, 0.35, 0.5, 0.6],
+        "variance_weight": [0, 10, 50, 100],
+    }
+    settings = {"methods": ["dense", "doge"], "replicates": 2, "train": {"max_epochs": 1}}
+    path = make_project(tmp_path, search=search, **settings)
+    block(path, tmp_path, Assignment("dense", 0, 2, *dense_choice(path, replicate=2)))
+    result = run("sweep", str(path))
+    assert result.returncode == 0, result.stderr
+    doge = [row for row in table(tmp_path) if row["method"] == "doge" and row["replicate"] == 0]
+    assert len({(row["sparsity"], row["variance_weight"]) for row in doge}) == 24
+    distinct = {row["ticket"] for row in doge}
+    assert sum(row["trained"] for row in doge) == len(distinct) < 24
+    assert f"| doge | 24 ({len(distinct)}) |" in (tmp_path / "runs/tiny/summary.md").read_text()
+    repeats = {(r["method"], r["replicate"]): r for r in table(tmp_path) if r["replicate"]}
+    assert {key: row["status"] for key, row in repeats.items()} == {
+        ("dense", 1): "finished",
+        ("dense", 2): "failed",
+        ("doge", 1): "finished",
+        ("doge", 2): "failed",
+    }
+    assert "File exists" in repeats["dense", 2]["error"]
+    assert repeats["doge", 2]["error"] == "the fine-tuned model of this seed failed"
