@@ -28,7 +28,7 @@ quickstart: venv
 	$(BIN)/python -m doge_ray.sweep quickstart
 
 test: venv
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -30,4 +30,4 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
 
 def make_console() -> Console:
     """Standard output; wide enough for tables where no terminal says how wide it is."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 124)
