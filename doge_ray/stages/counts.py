@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from seqeval.metrics.sequence_labeling import get_entities
 
 from doge_ray.domains.encoded import EncodedRows, TaggedSplit
 from doge_ray.tickets.counts import Counts, right_or_wrong
@@ -44,6 +43,9 @@ def count_entities(
         sentences: the first word of each sentence, and the end of the last one, (M + 1,).
         tag_names: of the tags; the first is O.
     """
+    # It brings scikit-learn, a second that every process which only classifies texts can do without.
+    from seqeval.metrics.sequence_labeling import get_entities
+
     counts_M3 = np.zeros((len(sentences) - 1, 3), np.int64)
     names = np.array(tag_names, object)
     # Most sentences of many corpora hold no entity.
