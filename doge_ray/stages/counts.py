@@ -43,7 +43,7 @@ def count_entities(
         sentences: the first word of each sentence, and the end of the last one, (M + 1,).
         tag_names: of the tags; the first is O.
     """
-    # It brings scikit-learn, a second that every process which only classifies texts can do without.
+    # It brings scikit-learn: a second that a process which classifies texts can do without.
     from seqeval.metrics.sequence_labeling import get_entities
 
     counts_M3 = np.zeros((len(sentences) - 1, 3), np.int64)
