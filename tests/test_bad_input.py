@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Spoil, tuple[str, ...]]] = {
 def test_bad_input_is_explained(case: str, project: Path) -> None:
     spoil, expected = CASES[case]
     arguments = spoil(project)
-    result = run("sweep", str(project / "sweep.yaml"), *arguments, timeout=60)
+    result = run("sweep", str(project / "sweep.yaml"), *arguments, timeout=180)
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     assert result.stderr.count("error:") == 1

@@ -49,7 +49,7 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     several: Path, tmp_path: Path
 ) -> None:
     _block(several, tmp_path)
-    result = run("sweep", str(several), timeout=600)
+    result = run("sweep", str(several), timeout=900)
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
     table = (tmp_path / "runs/several/summary.md").read_text()
@@ -66,7 +66,7 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
 
 
 def test_all_parts_are_checked_before_the_first_runs(several: Path, tmp_path: Path) -> None:
-    result = run("sweep", str(several), "slow:data.target_domains=[gray]", timeout=90)
+    result = run("sweep", str(several), "slow:data.target_domains=[gray]", timeout=300)
     assert result.returncode == 2
     assert "gray" in result.stderr
     assert not list((tmp_path / "runs").glob("several*"))
@@ -75,6 +75,6 @@ def test_all_parts_are_checked_before_the_first_runs(several: Path, tmp_path: Pa
 def test_the_folder_of_a_single_sweep_is_not_taken(several: Path, tmp_path: Path) -> None:
     config = load_config(str(tmp_path / "sweep.yaml"), ["name=several"])
     prepare(config, load_corpus(config.data), find_model(config.model)).claim_folder()
-    result = run("sweep", str(several), timeout=90)
+    result = run("sweep", str(several), timeout=300)
     assert result.returncode == 2
     assert "runs/several holds a single sweep; give this one its own" in result.stderr

@@ -21,7 +21,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``runs/quickstart``: a tiny sweep of that name."""
     folder = tmp_path_factory.mktemp("swept")
     config = make_project(folder, name="quickstart", methods=["dense", "winning", "doge"])
-    result = run("sweep", str(config), timeout=600)
+    result = run("sweep", str(config), timeout=900)
     assert result.returncode == 0, result.stderr
     return folder
 
@@ -32,7 +32,7 @@ def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setenv(key, value)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     shown = [out.get("text", "") or str(out.get("data", {})) for out in outputs]
@@ -75,6 +75,6 @@ def test_the_report_comes_from_the_store_alone(swept: Path) -> None:
     page = swept / "runs/quickstart/report.html"
     before = page.read_text()
     page.unlink()
-    result = run("report", "quickstart", f"storage={swept / 'runs'}", timeout=120)
+    result = run("report", "quickstart", f"storage={swept / 'runs'}", timeout=300)
     assert result.returncode == 0, result.stderr
     assert page.read_text() == before
