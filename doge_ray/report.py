@@ -16,8 +16,9 @@ from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
 from doge_ray.engine.publish import publish_report, publish_tables
 from doge_ray.errors import InputError
-from doge_ray.reporting.combined import combined_table
-from doge_ray.reporting.summary import comparison_table
+from doge_ray.reporting.combined import combined
+from doge_ray.reporting.comparison import with_oracle
+from doge_ray.reporting.tables import terminal
 
 WRITTEN = ("report.html", "figures/", "summary.md", "trials.parquet")
 
@@ -30,12 +31,12 @@ def main(arguments: Sequence[str]) -> None:
         raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
     if has_parts(options.name, storage):
         parts = publish_combined(options.name, storage)
-        make_console().print(combined_table(options.name, parts))
+        make_console().print(terminal(combined(parts), options.name))
         return
     graph, store, results = recall(options.name, storage)
     records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
     console = make_console()
-    console.print(comparison_table(records))
+    console.print(terminal(with_oracle(records), records.name))
     publish_report(records, graph, results)
     console.print(f"written  {results.root}/{options.name}/: {', '.join(WRITTEN)}")
 

@@ -58,7 +58,8 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
 
     from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
     from doge_ray.engine.prepare import prepare
-    from doge_ray.reporting.combined import combined_table
+    from doge_ray.reporting.combined import combined
+    from doge_ray.reporting.tables import terminal
 
     check_parts_folder(parts)
     # One corpus at a time is in memory; what is kept of it is mapped from disk.
@@ -75,7 +76,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     try:
         run_parts(parts, prepared, start)
     finally:
-        console.print(combined_table(parts.name, publish_combined(parts.name, parts.storage)))
+        console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
     console.print(f"results  {parts.storage}/{parts.name}/summary.md")
 
 
@@ -94,7 +95,8 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     from doge_ray.engine.cluster import ray_cluster
     from doge_ray.engine.progress import SweepProgress
     from doge_ray.engine.sweep import Sweep
-    from doge_ray.reporting.summary import comparison_table
+    from doge_ray.reporting.comparison import with_oracle
+    from doge_ray.reporting.tables import terminal
 
     config, progress = prepared.config, SweepProgress(console)
     tickets = [method for method in config.methods if method != "dense"]
@@ -115,7 +117,7 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
         except BaseException:
             sweep.interrupt()
             raise
-    console.print(comparison_table(records))
+    console.print(terminal(with_oracle(records), records.name))
     console.print(f"results  {prepared.results.root}/{config.name}")
     console.print(f"compare  mlflow ui --backend-store-uri {sweep.tracker.uri}")
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rich.markup import escape
-from rich.table import Table
 
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.tables import markdown, percent, plus_minus
+from doge_ray.reporting.tables import Table, markdown, percent, plus_minus
 
 AVERAGE = "average"
 _HEADER = ("data", "method", "sweeps", "removed", "target", "oracle", "paper")
@@ -26,8 +24,8 @@ class PartRecords:
     records: SweepRecords | None
 
 
-def combined(parts: Sequence[PartRecords]) -> list[tuple[str, ...]]:
-    """One line per column and method, with a header; in the end the average over columns."""
+def combined(parts: Sequence[PartRecords]) -> Table:
+    """One line per column and method; in the end the average over columns."""
     columns = list(dict.fromkeys(part.column for part in parts))
     lines = [
         _line(column, method, [part for part in parts if part.column == column])
@@ -36,28 +34,23 @@ def combined(parts: Sequence[PartRecords]) -> list[tuple[str, ...]]:
     ]
     if len(columns) > 1:
         lines += [_average(method, columns, parts) for method in _methods(parts)]
-    return [_HEADER, *lines]
+    return Table(_HEADER, lines, _NOTES, left=2)
+
+
+def sweep_by_sweep(parts: Sequence[PartRecords]) -> Table | None:
+    """One line per sweep and method, where a column has several sweeps."""
+    if len({part.column for part in parts}) == len(parts):
+        return None
+    lines = [_line(part.name, method, [part]) for part in parts for method in _methods([part])]
+    return Table(_HEADER, lines, left=2)
 
 
 def combined_markdown(name: str, parts: Sequence[PartRecords]) -> str:
     """The table by columns, every sweep where a column has several, and how to read them."""
-    text = [f"# {name}", "", *markdown(combined(parts)), "", *map("- {}".format, _NOTES), ""]
-    if len({part.column for part in parts}) < len(parts):
-        lines = [_line(part.name, method, [part]) for part in parts for method in _methods([part])]
-        text += ["## Every sweep", "", *markdown([_HEADER, *lines]), ""]
+    text, each = [f"# {name}", "", markdown(combined(parts)), ""], sweep_by_sweep(parts)
+    if each is not None:
+        text += ["## Every sweep", "", markdown(each)]
     return "\n".join(text)
-
-
-def combined_table(name: str, parts: Sequence[PartRecords]) -> Table:
-    """The table by columns for a terminal."""
-    header, *lines = combined(parts)
-    table = Table(title=name, title_justify="left")
-    for heading in header:
-        left = heading in ("data", "method")
-        table.add_column(heading, justify="left" if left else "right")
-    for line in lines:
-        table.add_row(*map(escape, line))
-    return table
 
 
 _NOTES = (
@@ -114,13 +107,13 @@ def _targets(part: PartRecords, method: str) -> list[float]:
 
 
 def _oracle(part: PartRecords, method: str) -> float | None:
-    rows = part.records.search(method) if part.records else []
-    return next((row.target_metric for row in rows if row.selected_oracle), None)
+    best = part.records.oracle(method) if part.records else None
+    return None if best is None else best.target_metric
 
 
 def _removed(part: PartRecords, method: str) -> float | None:
-    rows = part.records.search(method) if part.records else []
-    return next((row.parameter_fraction for row in rows if row.selected_source_dev), None)
+    chosen = part.records.chosen(method) if part.records else None
+    return None if chosen is None else chosen.parameter_fraction
 
 
 def _paper(method: str, parts: Iterable[PartRecords]) -> str:

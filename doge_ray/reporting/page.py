@@ -10,13 +10,14 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 
 from doge_ray.reporting.by_domain import domain_tables
+from doge_ray.reporting.comparison import comparison
 from doge_ray.reporting.differences import difference_table
 from doge_ray.reporting.figures.gallery import Drawing
-from doge_ray.reporting.headline import headline_table, oracle_table, verdict
 from doge_ray.reporting.protocol import audit_table, cost_tables, protocol_table
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Link, Table
 from doge_ray.reporting.trials import trials_table
+from doge_ray.reporting.verdict import oracle_table, verdict
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def report_page(records: SweepRecords, drawings: Sequence[Drawing]) -> str:
 def _parts(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Part]:
     protocol, audit = protocol_table(records), records.audit
     parts = [
-        Part("comparison", "The comparison", [headline_table(records)]),
+        Part("comparison", "The comparison", [comparison(records)]),
         Part("differences", "Differences", [difference_table(records)]),
         Part("oracle", "Honest and oracle", [oracle_table(records)]),
         Part("domains", "By target domain", domain_tables(records)),

@@ -84,6 +84,11 @@ class SweepRecords:
         return "accuracy" if self.task == "classification" else "entity F1"
 
     @property
+    def selection(self) -> str:
+        """What each method's configuration was chosen by."""
+        return "source_dev" if self.config is None else self.config.selection
+
+    @property
     def target_domains(self) -> list[str]:
         """Where the methods were measured, in the order of the data."""
         seen = (name for detail in self.details.values() for name in detail.target)
@@ -94,7 +99,7 @@ class SweepRecords:
         return [row for row in self.rows if row.method == method and row.replicate == 0]
 
     def chosen(self, method: str) -> TrialRow | None:
-        """The trial that the source domains' dev metric chose, once there is one."""
+        """The trial that was chosen as the configuration says, once there is one."""
         return next((row for row in self.search(method) if row.selected_source_dev), None)
 
     def oracle(self, method: str) -> TrialRow | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rich.markup import escape
+from rich.table import Table as TerminalTable
+
 from doge_ray.tickets.statistics import Interval, mean_interval
 
 
@@ -48,7 +51,23 @@ def signed(interval: Interval) -> str:
     return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
 
 
-def markdown(lines: Sequence[Sequence[str]]) -> list[str]:
-    """A table, its header first."""
-    header, *rows = lines
-    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
+def markdown(table: Table) -> str:
+    """A table with its notes as a list."""
+    lines = (table.header, ["---"] * len(table.header), *table.rows)
+    cells = [f"| {' | '.join(map(text, line))} |" for line in lines]
+    return "\n".join([*cells, "", *(f"- {note}" for note in table.notes)])
+
+
+def terminal(table: Table, title: str) -> TerminalTable:
+    """A table for a terminal; its notes are in the files."""
+    shown = TerminalTable(title=title, title_justify="left")
+    for column, name in enumerate(table.header):
+        shown.add_column(name, justify="left" if column < table.left else "right")
+    for row in table.rows:
+        shown.add_row(*(escape(text(cell)) for cell in row))
+    return shown
+
+
+def text(cell: Cell) -> str:
+    """What a cell says, without where it leads."""
+    return cell.text if isinstance(cell, Link) else cell

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from doge_ray.reporting.headline import selection_word
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Cell, Link, Table, percent
+from doge_ray.reporting.verdict import selection_word
 
 _HEADER = (
     "trial",

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from doge_ray.reporting.combined import PartRecords, combined, combined_markdown, combined_table
+from doge_ray.reporting.combined import PartRecords, combined, combined_markdown
+from doge_ray.reporting.tables import terminal
 from tests.reporting.sweep import SWEEP
 
 
@@ -25,7 +26,7 @@ PENDING = PartRecords("all-b-2", "B", {}, None)
 
 
 def cells(parts, column: str, method: str) -> dict[str, str]:
-    header, *lines = combined(parts)
+    header, lines, *_ = combined(parts)
     return next(
         dict(zip(header, line, strict=True)) for line in lines if line[:2] == (column, method)
     )
@@ -69,7 +70,7 @@ def test_the_average_is_over_columns_not_sweeps():
 
 
 def test_one_column_has_no_average_and_an_open_column_none_either():
-    assert not any(line[0] == "average" for line in combined([TWO, THREE]))
+    assert not any(line[0] == "average" for line in combined([TWO, THREE]).rows)
     assert cells([ONE, PENDING], "average", "dense")["target"] == ""
 
 
@@ -82,7 +83,7 @@ def test_the_text_lists_every_sweep_where_a_column_has_several():
 
 def test_the_terminal_shows_the_same_cells():
     console = Console(width=200, file=io.StringIO())
-    console.print(combined_table("all", [ONE, TWO]))
+    console.print(terminal(combined([ONE, TWO]), "all"))
     rows = [row for row in console.file.getvalue().splitlines() if row.startswith("│")]
     shown = [tuple(cell.strip() for cell in row[1:-1].split("│")) for row in rows]
-    assert shown == combined([ONE, TWO])[1:]
+    assert shown == combined([ONE, TWO]).rows

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from doge_ray.reporting.headline import oracle_table
 from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.verdict import oracle_table
 from doge_ray.tickets.power import expected_maximum
 from tests.reporting.sweep import row
 

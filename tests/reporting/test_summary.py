@@ -4,8 +4,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from doge_ray.reporting.comparison import with_oracle
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.summary import comparison, comparison_table, summary_markdown
+from doge_ray.reporting.summary import summary_markdown
+from doge_ray.reporting.tables import terminal
 from tests.reporting.sweep import SWEEP
 
 GOLDEN = Path(__file__).parent / "golden_summary.md"
@@ -13,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden_summary.md"
 
 def cells(records: SweepRecords, method: str) -> dict[str, str]:
     """The line of a method, by column."""
-    header, *lines = comparison(records)
+    header, lines, *_ = with_oracle(records)
     return next(dict(zip(header, line, strict=True)) for line in lines if line[0] == method)
 
 
@@ -103,7 +105,7 @@ def test_without_a_shared_seed_there_is_no_difference():
 
 def test_the_terminal_shows_the_same_cells():
     console = Console(width=200, file=io.StringIO())
-    console.print(comparison_table(SWEEP))
+    console.print(terminal(with_oracle(SWEEP), SWEEP.name))
     rows = [row for row in console.file.getvalue().splitlines() if row.startswith("│")]
     shown = [tuple(cell.strip() for cell in row[1:-1].split("│")) for row in rows]
-    assert shown == comparison(SWEEP)[1:]
+    assert shown == with_oracle(SWEEP).rows

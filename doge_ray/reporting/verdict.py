@@ -1,56 +1,11 @@
-"""The comparison that a report begins with, and how much of it is choosing on the test set."""
+"""What may be concluded, and how much of it would be choosing on the test set."""
 
 from __future__ import annotations
 
-from doge_ray.reporting.differences import ENOUGH_SEEDS, difference, difference_text
+from doge_ray.reporting.differences import ENOUGH_SEEDS, difference
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Table, percent, plus_minus
 from doge_ray.tickets.power import oracle_bias
-
-
-def headline_table(records: SweepRecords) -> Table:
-    """One line per method: what was chosen, and what its repeats reach."""
-    rows = []
-    for method in records.methods:
-        search, repeats = records.search(method), records.replicates(method)
-        row = records.chosen(method)
-        weight = None if row is None else row.variance_weight
-        trained = sum(each.trained for each in search)
-        against = None if method == "dense" else difference(records, method, "dense")
-        rows.append(
-            (
-                method,
-                f"{sum(each.status != 'running' for each in search)} ({trained})",
-                "" if row is None else f"{row.sparsity:.2f}",
-                "" if weight is None else f"{weight:g}",
-                "" if row is None else percent(row.parameter_fraction, "{:.0f} %"),
-                "" if row is None else percent(row.dev_metric),
-                plus_minus([each.target_metric for each in repeats]),
-                plus_minus([each.target_metric_deduplicated for each in repeats]),
-                difference_text(against),
-            )
-        )
-    header = (
-        "method",
-        "trials",
-        "sparsity",
-        "λ",
-        "removed",
-        "source dev",
-        "target",
-        "deduplicated",
-        "vs dense",
-    )
-    seeds = {row.replicate for method in records.methods for row in records.replicates(method)}
-    notes = [
-        f"{records.metric.capitalize()} in percent, mean over domains. trials: of the search, in "
-        "brackets how many distinct trainings they needed. removed: share of the encoder's "
-        "parameters. source dev: of the chosen trial.",
-        f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
-        "part in the choice, each with its own fine-tuning, scores and ticket; ± is Student's 95 % "
-        "interval over seeds. deduplicated: without target texts that stand in the sources too.",
-    ]
-    return Table(header, rows, notes)
 
 
 def oracle_table(records: SweepRecords) -> Table:
@@ -105,7 +60,7 @@ def oracle_table(records: SweepRecords) -> Table:
 
 def verdict(records: SweepRecords) -> str:
     """What the intervals allow to be said, in words."""
-    if records.config is not None and records.config.selection == "oracle":
+    if records.selection == "oracle":
         return f"Chosen on the test set, so biased upwards. {_of_intervals(records)}"
     return _of_intervals(records)
 
@@ -131,6 +86,5 @@ def _of_intervals(records: SweepRecords) -> str:
 
 def selection_word(records: SweepRecords) -> str:
     """What the sweep's choice went by, in a word or two."""
-    selection = "source_dev" if records.config is None else records.config.selection
     words = {"source_dev": "source dev", "leave_one_domain_out": "folds", "oracle": "the test set"}
-    return words[selection]
+    return words[records.selection]
