@@ -29,13 +29,14 @@ def main(arguments: Sequence[str]) -> None:
     key, equals, storage = options.storage.partition("=")
     if key != "storage" or not equals:
         raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
+    console = make_console()
     if has_parts(options.name, storage):
         parts = publish_combined(options.name, storage)
-        make_console().print(terminal(combined(parts), options.name))
+        console.print(terminal(combined(parts), options.name))
+        console.print(f"written  {storage}/{options.name}/: report.html, figures/, summary.md")
         return
     graph, store, results = recall(options.name, storage)
     records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
-    console = make_console()
     console.print(terminal(with_oracle(records), records.name))
     publish_report(records, graph, results)
     console.print(f"written  {results.root}/{options.name}/: {', '.join(WRITTEN)}")

@@ -77,7 +77,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
         run_parts(parts, prepared, start)
     finally:
         console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
-    console.print(f"results  {parts.storage}/{parts.name}/summary.md")
+    console.print(f"results  {parts.storage}/{parts.name}")
 
 
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:

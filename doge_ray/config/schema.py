@@ -78,6 +78,15 @@ class ScoringConfig(Section):
     min_heads: int = setting(1, "heads that stay in every layer", unit="heads", ge=0)
     batch_size: int = setting(64, "examples per backward pass and worker", ge=1)
 
+    @property
+    def ranking(self) -> dict[str, Any]:
+        """How tickets are drawn from the scores: arguments of ``tickets.draw_ticket``."""
+        return {
+            "normalize": self.normalize,
+            "min_heads": self.min_heads,
+            "ffn_rank": "absolute" if self.method == "authors_code" else "score",
+        }
+
 
 class ResourceConfig(Section):
     """What runs where; Ray does the placing."""

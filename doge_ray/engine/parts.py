@@ -1,7 +1,7 @@
 """Several sweeps as one command: one after the other, then one table of all.
 
-A folder ``<storage>/<name>`` holds ``parts.json``, which names the sweeps, and ``summary.md``.
-Everything else is each sweep's own, in its own folder.
+A folder ``<storage>/<name>`` holds ``parts.json``, which names the sweeps, and the tables and
+page of all. Everything else is each sweep's own, in its own folder.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from doge_ray.config import Parts
 from doge_ray.engine.journal import Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared, recall
-from doge_ray.engine.publish import publish_tables
+from doge_ray.engine.publish import publish_tables, write_page
 from doge_ray.engine.storage import Storage
 from doge_ray.errors import InputError, SweepError
 from doge_ray.reporting.combined import PartRecords, combined_markdown
+from doge_ray.reporting.combined_page import combined_page
 from doge_ray.reporting.records import SweepRecords
 
 
@@ -58,11 +59,12 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
 
 
 def publish_combined(name: str, storage: str) -> list[PartRecords]:
-    """Write the tables of all parts, and the combined ``summary.md``, from what is stored."""
+    """Write the tables of all parts, and the combined page and summary, from what is stored."""
     results = Storage(storage)
     described = json.loads(results.read_text(f"{name}/parts.json") or "[]")
     records = [_records(part, results) for part in described]
     results.write_text(f"{name}/summary.md", combined_markdown(name, records))
+    write_page(name, *combined_page(name, records), results)
     return records
 
 

@@ -118,12 +118,12 @@ class Pipeline:
 
     def ticket(self, assignment: Assignment) -> Ticket:
         """Draw the ticket of a trial from the published scores."""
-        model, scoring = self.graph.model, self.graph.config.scoring
+        model, config = self.graph.model, self.graph.config
         if assignment.kind == "dense":
             return dense_ticket(model.num_layers, model.num_heads, model.parameters)
         scores = self.graph.scoring(self.finetuned[assignment.seed])
-        moments, parameters, source = read_scores(self.store.files(scores) / "scores.parquet")
-        level = self.graph.config.search.level(assignment.sparsity)
+        moments, parameters, _ = read_scores(self.store.files(scores) / "scores.parquet")
+        level = config.search.level(assignment.sparsity)
         ticket = draw_ticket(
             assignment.kind,
             moments,
@@ -131,10 +131,8 @@ class Pipeline:
             parameters,
             variance_weight=assignment.variance_weight or 0.0,
             seed=derive_seed(assignment.seed, "random", assignment.trial),
-            normalize=scoring.normalize,
-            min_heads=scoring.min_heads,
             ffn_sparsity=None if level.ffns == level.heads else level.ffns,
-            ffn_rank=source.get("ffn_rank", "score"),
+            **config.scoring.ranking,
         )
         return replace(ticket, provenance={**ticket.provenance, "scores": scores.digest})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.records import collect
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.tracking import find_runs
+from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import draw_all
-from doge_ray.reporting.page import report_page
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import rows_to_parquet
 from doge_ray.reporting.summary import summary_markdown
+from doge_ray.reporting.sweep_page import sweep_page
 
 TEXTS = ("report.html", "summary.md", "sweep.json", "audit.json")
 
@@ -41,8 +43,13 @@ def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> Non
         for row in records.rows
         if f"{row.name}@{records.details[row.key].training}" in found
     }
-    drawings, folder = draw_all(records), records.name
-    results.write_text(f"{folder}/report.html", report_page(replace(records, runs=runs), drawings))
+    drawings = draw_all(records)
+    write_page(records.name, sweep_page(replace(records, runs=runs), drawings), drawings, results)
+
+
+def write_page(folder: str, page: str, drawings: Sequence[Drawing], results: Storage) -> None:
+    """Write a page, and its figures in place of older ones."""
+    results.write_text(f"{folder}/report.html", page)
     results.delete(f"{folder}/figures")
     for drawing in drawings:
         for form, data in drawing.files.items():

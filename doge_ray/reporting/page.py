@@ -1,4 +1,4 @@
-"""``report.html``: everything about a sweep on one page that asks nothing of the network."""
+"""One page of tables and figures that asks nothing of the network."""
 
 from __future__ import annotations
 
@@ -9,19 +9,12 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from doge_ray.reporting.by_domain import domain_tables
-from doge_ray.reporting.comparison import comparison
-from doge_ray.reporting.differences import difference_table
-from doge_ray.reporting.figures.gallery import Drawing
-from doge_ray.reporting.protocol import audit_table, cost_tables, protocol_table
-from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.tables import Link, Table
-from doge_ray.reporting.trials import trials_table
-from doge_ray.reporting.verdict import oracle_table, verdict
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """A heading with what stands under it."""
 
     anchor: str
@@ -30,33 +23,23 @@ class Part:
     drawings: Sequence[Drawing] = ()
 
 
-def report_page(records: SweepRecords, drawings: Sequence[Drawing]) -> str:
-    """The page as HTML, with style and figures inside; no script."""
+def page(name: str, remarks: Sequence[str], sections: Sequence[Section], source: str) -> str:
+    """The page as HTML, with style and figures inside; no script.
+
+    Args:
+        name: the heading.
+        remarks: sentences to read first.
+        sections: those with nothing under them are left out.
+        source: where the same can be had as data.
+    """
     template = _environment().from_string(_read("page.html"))
-    failed = sum(row.status == "failed" for row in records.rows)
     return template.render(
-        name=records.name,
-        verdict=verdict(records),
-        failed=failed,
+        name=name,
+        remarks=remarks,
         style=_read("page.css"),
-        parts=_parts(records, drawings),
+        sections=[section for section in sections if section.tables or section.drawings],
+        source=source,
     )
-
-
-def _parts(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Part]:
-    protocol, audit = protocol_table(records), records.audit
-    parts = [
-        Part("comparison", "The comparison", [comparison(records)]),
-        Part("differences", "Differences", [difference_table(records)]),
-        Part("oracle", "Honest and oracle", [oracle_table(records)]),
-        Part("domains", "By target domain", domain_tables(records)),
-        Part("figures", "Figures", drawings=drawings),
-        Part("protocol", "Protocol", [] if protocol is None else [protocol]),
-        Part("data", "Data", [] if audit is None else [audit_table(audit)]),
-        Part("cost", "Cost", cost_tables(records)),
-        Part("trials", "All trials", [trials_table(records)]),
-    ]
-    return [part for part in parts if part.tables or part.drawings]
 
 
 def _environment() -> Environment:

@@ -1,4 +1,7 @@
-"""How alike two tickets are: what they remove in common."""
+"""How alike two tickets are: what they remove in common, and what chance would make of it.
+
+Shapes: L layers, H heads of a layer.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from doge_ray.errors import InputError
+from doge_ray.tickets.importance import Floats
 from doge_ray.tickets.ticket import Ticket
 
 
@@ -31,6 +36,11 @@ class Overlap:
     heads: Shared
     ffns: Shared
 
+    @property
+    def units(self) -> Shared:
+        """Heads and FFN blocks together."""
+        return Shared(self.heads.both + self.ffns.both, self.heads.either + self.ffns.either)
+
 
 def overlap(one: Ticket, other: Ticket) -> Overlap:
     """Compare the removed units of two tickets of one network.
@@ -48,5 +58,35 @@ def overlap(one: Ticket, other: Ticket) -> Overlap:
     )
 
 
+def jaccard(one: Ticket, other: Ticket) -> float:
+    """Units that both remove, as a share of those that either removes; 1 where none is removed."""
+    return overlap(one, other).units.jaccard
+
+
+def chance_jaccard(one: Ticket, other: Ticket) -> float:
+    """What ``jaccard`` is on average if as many units are removed at random.
+
+    Heads in common and FFN blocks in common are hypergeometric and independent. Heads that
+    ``min_heads`` protects are not taken into account: with many removed, chance is a little higher.
+    """
+    common = np.convolve(
+        _in_common(one.head_mask, other.head_mask), _in_common(one.ffn_mask, other.ffn_mask)
+    )
+    removed = sum((~mask).sum() for t in (one, other) for mask in (t.head_mask, t.ffn_mask))
+    if removed == 0:
+        return 1.0
+    shared = np.arange(len(common))
+    return float((common * shared / np.maximum(removed - shared, 1)).sum())
+
+
 def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Shared:
     return Shared(int((one & other).sum()), int((one | other).sum()))
+
+
+def _in_common(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Floats:
+    """Probability of 0, 1, ... common units among those two masks remove."""
+    removed, drawn = int((~one).sum()), int((~other).sum())
+    probabilities: Floats = stats.hypergeom.pmf(
+        np.arange(min(removed, drawn) + 1), one.size, removed, drawn
+    )
+    return probabilities

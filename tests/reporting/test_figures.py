@@ -10,7 +10,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from doge_ray.reporting.figures import activations, stability, ticket_map
-from doge_ray.reporting.figures.gallery import GALLERY, Plan, draw_all, render
+from doge_ray.reporting.figures.drawing import Plan, render
+from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
 from doge_ray.reporting.records import SweepRecords
 from tests.reporting.full import FULL, moments

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from doge_ray.reporting.differences import compared
-from doge_ray.reporting.figures.gallery import GALLERY, Drawing, draw_all
-from doge_ray.reporting.page import report_page
+from doge_ray.reporting.figures.drawing import Drawing
+from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.sweep_page import sweep_page
 from tests.reporting.full import FULL
 from tests.reporting.sweep import SWEEP
 
@@ -55,17 +56,17 @@ def text(page: str) -> str:
 
 def cells(records: SweepRecords, section: str, row: str) -> list[str]:
     """Those of a row, in the section of that heading."""
-    after = text(report_page(records, DRAWN)).split(f"\n{section}\n")[1]
+    after = text(sweep_page(records, DRAWN)).split(f"\n{section}\n")[1]
     line = next(line for line in after.splitlines() if line.startswith(f"| {row} |"))
     return [cell.strip() for cell in line.split("|")[1:]]
 
 
 def test_the_golden_report():
-    assert text(report_page(FULL, DRAWN)) == GOLDEN.read_text()
+    assert text(sweep_page(FULL, DRAWN)) == GOLDEN.read_text()
 
 
 def test_the_page_asks_nothing_of_the_network():
-    page = report_page(FULL, DRAWN)
+    page = sweep_page(FULL, DRAWN)
     parser = Text()
     parser.feed(page)
     run = FULL.runs["dense", 0, 0].url
@@ -76,14 +77,14 @@ def test_the_page_asks_nothing_of_the_network():
 
 
 def test_names_from_outside_are_text_and_not_markup():
-    page = report_page(replace(FULL, name="<b>&amp;"), DRAWN)
+    page = sweep_page(replace(FULL, name="<b>&amp;"), DRAWN)
     assert "<b>" not in page
     assert "shops &lt;&amp;&gt;" in page
 
 
 def test_what_is_not_known_is_left_out():
     """A sweep that is known by its rows alone still has its tables."""
-    shown = text(report_page(SWEEP, draw_all(replace(SWEEP, rows=[]))))
+    shown = text(sweep_page(SWEEP, draw_all(replace(SWEEP, rows=[]))))
     assert "The comparison" in shown
     assert "\nProtocol\n" not in shown
     assert "\nData\n" not in shown
@@ -121,7 +122,7 @@ def test_honest_and_oracle_stand_apart():
 )
 def test_the_verdict_says_no_more_than_the_intervals(kept, said):
     rows = [row for row in FULL.rows if row.method in kept]
-    assert said in text(report_page(replace(FULL, methods=kept, rows=rows), DRAWN))
+    assert said in text(sweep_page(replace(FULL, methods=kept, rows=rows), DRAWN))
 
 
 def test_a_ticket_with_an_objective_is_compared_with_each_of_its_parts():
@@ -138,10 +139,10 @@ def test_a_ticket_with_an_objective_is_compared_with_each_of_its_parts():
 
 def test_choosing_on_the_test_set_is_said_first_of_all():
     config = FULL.config.model_copy(update={"selection": "oracle"})
-    shown = text(report_page(replace(FULL, config=config), DRAWN))
+    shown = text(sweep_page(replace(FULL, config=config), DRAWN))
     assert shown.splitlines()[1].startswith("Chosen on the test set, so biased upwards.")
     assert "this is choosing on the test set" in shown
 
 
 def test_few_seeds_are_said_to_be_few():
-    assert "provisional" in text(report_page(FULL, DRAWN))
+    assert "provisional" in text(sweep_page(FULL, DRAWN))

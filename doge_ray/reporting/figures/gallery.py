@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-
-from matplotlib.figure import Figure
 
 from doge_ray.reporting.figures import (
     activations,
@@ -20,32 +15,10 @@ from doge_ray.reporting.figures import (
     transition,
     variance_weight,
 )
-from doge_ray.reporting.figures.style import NotDrawnError, styled
+from doge_ray.reporting.figures.drawing import Drawing, Plan, drawn
 from doge_ray.reporting.records import SweepRecords
 
-
-@dataclass(frozen=True)
-class Plan:
-    """A figure that a report would like to show."""
-
-    name: str
-    title: str
-    caption: str
-    draw: Callable[[SweepRecords], Figure]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as files by form (``svg``, ``png``), or the reason why there is none."""
-
-    name: str
-    title: str
-    caption: str
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    missing: str = ""
-
-
-GALLERY = (
+GALLERY: tuple[Plan[SweepRecords], ...] = (
     Plan(
         "transition",
         "Target metric while the encoder shrinks (paper, figure 5)",
@@ -134,27 +107,4 @@ GALLERY = (
 
 def draw_all(records: SweepRecords) -> list[Drawing]:
     """Every figure of the gallery, or the sentence that says why it cannot be drawn."""
-    return [_drawn(plan, records) for plan in GALLERY]
-
-
-def _drawn(plan: Plan, records: SweepRecords) -> Drawing:
-    try:
-        figure = plan.draw(records)
-    except NotDrawnError as reason:
-        return Drawing(plan.name, plan.title, plan.caption, missing=str(reason))
-    files = {form: render(figure, form) for form in ("svg", "png")}
-    return Drawing(plan.name, plan.title, plan.caption, files)
-
-
-def render(figure: Figure, form: str) -> bytes:
-    """A figure as a file that is the same whenever it is made."""
-    file = io.BytesIO()
-    metadata = {"Date": None} if form == "svg" else {}
-    _save(figure, file, form, metadata)
-    return file.getvalue()
-
-
-@styled
-def _save(figure: Figure, file: io.BytesIO, form: str, metadata: dict[str, None]) -> Figure:
-    figure.savefig(file, format=form, dpi=150, bbox_inches="tight", metadata=metadata)
-    return figure
+    return [drawn(plan, records) for plan in GALLERY]

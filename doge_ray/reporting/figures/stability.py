@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from doge_ray.reporting.figures.style import INK, LIGHT, NotDrawnError, method_style, styled
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.tickets.stability import chance_jaccard, jaccard
+from doge_ray.tickets.overlap import chance_jaccard, jaccard
 
 
 @styled

@@ -12,7 +12,7 @@ from doge_ray.reporting.figures.style import INK, SHADES, NotDrawnError, styled
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
-from doge_ray.tickets.stability import jaccard
+from doge_ray.tickets.overlap import jaccard
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 _WEIGHTS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0)
@@ -70,9 +70,8 @@ def _column(
                 level.heads,
                 parameters,
                 variance_weight=weight,
-                normalize=config.scoring.normalize,
-                min_heads=config.scoring.min_heads,
                 ffn_sparsity=level.ffns,
+                **config.scoring.ranking,
             )
             for weight in weights
         ]

@@ -1,0 +1,40 @@
+"""``report.html`` of a sweep: everything about it on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from doge_ray.reporting.by_domain import domain_tables
+from doge_ray.reporting.comparison import comparison
+from doge_ray.reporting.differences import difference_table
+from doge_ray.reporting.figures.drawing import Drawing
+from doge_ray.reporting.page import Section, page
+from doge_ray.reporting.protocol import audit_table, cost_tables, protocol_table
+from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.trials import trials_table
+from doge_ray.reporting.verdict import oracle_table, verdict
+
+
+def sweep_page(records: SweepRecords, drawings: Sequence[Drawing]) -> str:
+    """The page as HTML."""
+    remarks = [verdict(records)]
+    failed = sum(row.status == "failed" for row in records.rows)
+    if failed:
+        remarks.append(f"{failed} trial(s) failed; trials.parquet gives the errors.")
+    source = "trials.parquet holds every trial, figures/ every figure as SVG and PNG"
+    return page(records.name, remarks, _sections(records, drawings), source)
+
+
+def _sections(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Section]:
+    protocol, audit = protocol_table(records), records.audit
+    return [
+        Section("comparison", "The comparison", [comparison(records)]),
+        Section("differences", "Differences", [difference_table(records)]),
+        Section("oracle", "Honest and oracle", [oracle_table(records)]),
+        Section("domains", "By target domain", domain_tables(records)),
+        Section("figures", "Figures", drawings=drawings),
+        Section("protocol", "Protocol", [] if protocol is None else [protocol]),
+        Section("data", "Data", [] if audit is None else [audit_table(audit)]),
+        Section("cost", "Cost", cost_tables(records)),
+        Section("trials", "All trials", [trials_table(records)]),
+    ]
