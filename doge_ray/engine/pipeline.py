@@ -159,13 +159,13 @@ class Pipeline:
             self.graph.config.train.precision,
         )
 
-    def scoring(self, trainings: Mapping[str, Stage]) -> ScoringJob:
-        """Score fine-tuned models, each under a name of its own."""
+    def scoring(self, training: Stage) -> ScoringJob:
+        """Score a fine-tuned model."""
         scoring = self.graph.config.scoring
         return ScoringJob(
             self.store,
-            dict(trainings),
-            {name: self.graph.scoring(training) for name, training in trainings.items()},
+            self.graph.scoring(training),
+            training,
             self.graph.encoding,
             self.graph.model.parameters,
             scoring.method,

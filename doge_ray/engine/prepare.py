@@ -171,10 +171,8 @@ def _describe(graph: Graph) -> dict[str, Any]:
 def _described(record: dict[str, Any], place: str) -> Graph:
     config = validate(record["config"], place)
     model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
-    labels, folds = tuple(record["label_names"]), record.get("folds", {})
-    # Sweeps that were started before there was tagging do not say what they do.
-    task = record.get("task", "classification")
-    return Graph(config, ModelFacts(**model), record["corpus"], labels, task, folds)
+    labels, corpus = tuple(record["label_names"]), record["corpus"]
+    return Graph(config, ModelFacts(**model), corpus, labels, record["task"], record["folds"])
 
 
 def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.encoders.stock import task_of
 from doge_ray.engine.graph import Graph, ModelFacts
-from doge_ray.engine.jobs import Job
+from doge_ray.engine.jobs import ActivationJob, ScoringJob
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.storage import Storage
@@ -24,25 +24,19 @@ from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError
 
 
-def score_models(
-    models: Sequence[tuple[Pipeline, Mapping[str, Stage]]], look_into: Stage | None = None
-) -> None:
+def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
     """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
 
     Args:
-        models: trainings by name, each with the pipeline that they are of.
+        models: trainings, each with the pipeline that it is of.
         look_into: a training of the first pipeline whose neurons' activations are wanted too.
     """
-    jobs: list[Job] = [
-        pipeline.scoring({name: training})
-        for pipeline, trainings in models
-        for name, training in trainings.items()
-        if pipeline.store.result(pipeline.graph.scoring(training)) is None
-    ]
-    pipeline = models[0][0]
-    graph, store, config = pipeline.graph, pipeline.store, pipeline.graph.config
-    if look_into is not None and store.result(graph.activations(look_into)) is None:
-        jobs.append(pipeline.activations(look_into))
+    pipeline, _ = models[0]
+    store, config = pipeline.store, pipeline.graph.config
+    wanted: list[ScoringJob | ActivationJob] = [part.scoring(each) for part, each in models]
+    if look_into is not None:
+        wanted.append(pipeline.activations(look_into))
+    jobs = [job for job in wanted if store.result(job.stage) is None]
     # The released code's sums depend on the order of the batches: one process takes them all.
     workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
     if jobs:
@@ -59,7 +53,7 @@ class ModelToScore:
 
     def score(self) -> Path:
         """Score it; returns the score table."""
-        score_models([(self.pipeline, {"model": self.model})])
+        score_models([(self.pipeline, self.model)])
         self.pipeline.store.discard_files(self.model.path)
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
 

@@ -90,7 +90,7 @@ class Sweep:
         ]
         self.progress.phase(f"scoring {len(models)} fine-tuned models")
         (_, _, search), *_ = models
-        score_models([(pipeline, {name: each}) for name, pipeline, each in models], search)
+        score_models([(pipeline, training) for _, pipeline, training in models], search)
         for name, pipeline, training in models:
             self._track_scores(name, pipeline, training)
         entries = self.journal.entries()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,6 @@ DENSE = Assignment("dense", 0, 0, 7, 0.01, 16)
 DOGE = Assignment("doge", 0, 0, 7, 0.01, 16, sparsity=0.4, variance_weight=100.0)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Threads cost tiny networks more than they give."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_project(tmp_path_factory.mktemp("project"), train={"max_epochs": 1})
@@ -47,9 +37,9 @@ def scored(path: Path, *overrides: str) -> tuple[Pipeline, dict[str, Any]]:
     pipeline = Pipeline(prepared.graph, prepared.store)
     training = pipeline.training(DENSE)
     training.run(ALONE, lambda record: None)
-    job = pipeline.scoring({"model": training.stage})
+    job = pipeline.scoring(training.stage)
     job.run(ALONE, lambda record: None)
-    file = prepared.store.files(job.stages["model"]) / "scores.parquet"
+    file = prepared.store.files(job.stage) / "scores.parquet"
     moments, _, source = read_scores(file)
     found = {"source": source, "counts": moments.count_D.tolist(), "training": training.stage}
     return replace(pipeline, finetuned={DENSE.seed: training.stage}), found

@@ -18,7 +18,7 @@ from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, EncodedRows, TaggedSplit, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.jobs import _write, target_metrics
+from doge_ray.engine.predictions import target_metrics, write_predictions
 from doge_ray.stages import evaluate
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
@@ -238,7 +238,7 @@ def test_a_training_that_was_cut_off_ends_the_same(tmp_path: Path) -> None:
 def test_what_is_stored_of_an_evaluation(tmp_path: Path) -> None:
     data = random_tagged_corpus(20)
     predictions = read(data.test, np.roll(data.test.answers, 1))
-    _write(tmp_path, data, predictions)
+    write_predictions(tmp_path, data, predictions)
     table = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
     counts_M = count(data.test, predictions, data.label_names)
     assert table["matched"] == counts_M.matched.tolist()
