@@ -12,7 +12,18 @@ Task = Literal["classification", "tagging"]
 """What a corpus is labelled for: a class for each text, or an entity tag for each word."""
 
 
-class AmazonData(Section):
+class DataSection(Section):
+    """What every data set has."""
+
+    limit: int | None = setting(
+        None,
+        "rows (texts, or sentences with tags) kept per domain and split, a fixed random subset",
+        unit="rows",
+        ge=3,
+    )
+
+
+class AmazonData(DataSection):
     """The paper's AMAZON reviews: three-way sentiment over seven product categories."""
 
     task: Literal["amazon"] = setting(..., "which data set")
@@ -22,12 +33,9 @@ class AmazonData(Section):
     root: str | None = setting(
         None, "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache"
     )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
 
 
-class MnliData(Section):
+class MnliData(DataSection):
     """The paper's MNLI: does one sentence follow from another? Ten genres of text and speech."""
 
     task: Literal["mnli"] = setting(..., "which data set")
@@ -57,9 +65,6 @@ class MnliData(Section):
     hub: str = setting(
         "nyu-mll/multi_nli", "data set on the Hugging Face hub, or a folder that holds a copy of it"
     )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
 
     @model_validator(mode="after")
     def _enough(self) -> MnliData:
@@ -72,7 +77,7 @@ class MnliData(Section):
         return self
 
 
-class QuickstartData(Section):
+class QuickstartData(DataSection):
     """Short sentences of four domains with human valence ratings, cut into three classes."""
 
     task: Literal["quickstart"] = setting(..., "which data set")
@@ -85,12 +90,9 @@ class QuickstartData(Section):
     root: str | None = setting(
         None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
     )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
 
 
-class FilesData(Section):
+class FilesData(DataSection):
     """Your own labelled text with a domain column, or one folder per domain."""
 
     task: Literal["files"] = setting(..., "which data set")
@@ -108,12 +110,9 @@ class FilesData(Section):
     dev_fraction: float = setting(
         0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
     )
-    limit: int | None = setting(
-        None, "rows kept per domain and split, a fixed random subset", unit="rows", ge=3
-    )
 
 
-class OntonotesData(Section):
+class OntonotesData(DataSection):
     """Named entities: OntoNotes by genre, as in the paper, or any CoNLL files by domain."""
 
     task: Literal["ontonotes"] = setting(..., "which data set")
@@ -136,9 +135,6 @@ class OntonotesData(Section):
         "entity types to learn, all others become O; unset: those that every named domain has",
         paper="all 18",
         min_length=1,
-    )
-    limit: int | None = setting(
-        None, "sentences kept per domain and split, a fixed random subset", unit="rows", ge=3
     )
 
 

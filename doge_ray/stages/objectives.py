@@ -18,7 +18,6 @@ from torch import Tensor
 
 from doge_ray.stages.losses import example_losses, example_slopes
 
-OBJECTIVES = ("irm", "group_dro", "vrex", "coral")
 # Of each domain, what a batch must hold at least: a covariance needs two.
 ROWS_PER_DOMAIN = {"irm": 1, "group_dro": 1, "vrex": 1, "coral": 2}
 
