@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from doge_ray.errors import InputError
 from doge_ray.tickets.importance import Floats
@@ -85,6 +84,9 @@ def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Shared:
 
 def _in_common(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Floats:
     """Probability of 0, 1, ... common units among those two masks remove."""
+    # A second to import, which every trial would wait for.
+    from scipy import stats
+
     removed, drawn = int((~one).sum()), int((~other).sum())
     probabilities: Floats = stats.hypergeom.pmf(
         np.arange(min(removed, drawn) + 1), one.size, removed, drawn
