@@ -39,9 +39,11 @@ def test_a_column_of_one_sweep_shows_its_seeds():
         "sweeps": "1 of 1",
         "removed": "25 %",
         "target": "67.3 ± 6.3",
+        "vs dense": "+5.7 [+1.7, +11.0]",
         "oracle": "70.0",
         "paper": "71.7",
     }
+    assert cells([ONE], "A", "dense")["vs dense"] == ""
 
 
 def test_a_column_of_several_sweeps_shows_the_mean_of_their_means():
@@ -49,6 +51,9 @@ def test_a_column_of_several_sweeps_shows_the_mean_of_their_means():
     dense = cells([ONE, TWO, THREE], "B", "dense")
     assert (dense["sweeps"], dense["target"]) == ("2 of 2", "63.7 ± 12.7")
     assert (dense["oracle"], dense["paper"]) == ("65.4", "60.2")
+    # Both sweeps have the same predictions, so the same difference.
+    assert cells([ONE, TWO, THREE], "B", "doge")["vs dense"] == "+5.7 [+5.7, +5.7]"
+    assert cells([TWO, PENDING], "B", "doge")["vs dense"] == "+5.7 (one sweep)"
 
 
 def test_a_sweep_without_results_is_counted_and_left_out():

@@ -32,16 +32,17 @@ def draw(parts: Sequence[PartRecords]) -> Figure:
     labelled: set[str] = set()
     for number, (name, method, interval) in enumerate(lines):
         place = number + 0.8 * names.index(name)
-        color, marker, dash, _ = method_style(method, methods)
+        color, marker, *_ = method_style(method, methods)
         label = None if method in labelled else method
         labelled.add(method)
         if not np.isnan(interval.low):
-            axes.plot([interval.low, interval.high], [place] * 2, dash, color=color, linewidth=1.6)
+            axes.plot([interval.low, interval.high], [place] * 2, color=color, linewidth=1.6)
         axes.plot(interval.mean, place, marker, color=color, label=label)
         middles[name].append(place)
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.set_yticks([float(np.mean(each)) for each in middles.values()], names)
     axes.tick_params(axis="y", length=0)
+    axes.margins(y=0.6 / len(lines))
     axes.invert_yaxis()
     percent_axis(axes, along="x")
     axes.set_xlabel("target metric above dense, percent points, with 95 % interval")
