@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
@@ -86,7 +87,6 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
     model = initial_model(model_folder, corpus.label_names, seed=0, task=corpus.task)
     facts = ModelFacts(fingerprint(model_folder), *unit_shape(model), unit_parameters(model))
     _check_sparsity(config, facts)
-    _check_batches(config, corpus)
     folds = _folds(config, corpus)
     graph = Graph(
         config,
@@ -98,8 +98,9 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
     )
     _check_folder(results, graph)
     data = encode_once(corpus, model_folder, graph, store)
+    _check_batches(config, data)
     for domain, fold in folds.items():
-        encode_once(fold, model_folder, graph.fold(domain), store)
+        _check_batches(config, encode_once(fold, model_folder, graph.fold(domain), store))
     return Prepared(config, graph, store, results, model_folder, data)
 
 
@@ -189,9 +190,10 @@ def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:
     return {domain: corpus.without(domain) for domain in corpus.train}
 
 
-def _check_batches(config: SweepConfig, corpus: Corpus) -> None:
+def _check_batches(config: SweepConfig, data: Encoded) -> None:
     """Every batch of an objective over domains must hold enough of each."""
-    rows = {domain: len(text) for domain, text in corpus.train.items()}
+    counts = np.bincount(data.train.domains_N, minlength=len(data.source_domains))
+    rows = dict(zip(data.source_domains, counts.tolist(), strict=True))
     for method in config.methods:
         objective = objective_of(method)
         need = ROWS_PER_DOMAIN.get(objective or "", 0)
