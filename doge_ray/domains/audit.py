@@ -45,14 +45,14 @@ class SplitAudit:
         """All rows of the domain and split."""
         return sum(self.label_counts) if self.sentences is None else self.sentences
 
-    def shares(self, label_names: Sequence[str]) -> list[tuple[float, str]]:
+    def shares(self, label_names: Sequence[str]) -> dict[str, float]:
         """Each label's share of the rows; of a tagged corpus each type's share of the entities."""
         counts = dict(zip(label_names, self.label_counts, strict=True))
         if self.sentences is not None:
             # Every entity has one B- tag in IOB2.
             counts = {tag[2:]: count for tag, count in counts.items() if tag.startswith("B-")}
         total = max(1, sum(counts.values()))
-        return sorted((count / total, name) for name, count in counts.items())
+        return {name: count / total for name, count in counts.items()}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def audit_table(audit: Audit) -> Table:
     table.add_column(f"> {audit.max_length} tokens", justify="right")
     table.add_column("duplicated", justify="right")
     for part in audit.splits:
-        shares = part.shares(audit.label_names)
+        shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
         table.add_row(
             part.split,
             part.domain,

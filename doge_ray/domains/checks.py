@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from doge_ray.config.load import nearest
-from doge_ray.domains.labelled import Corpus, TaggedText, Text
+from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
 from doge_ray.errors import InputError
 
 
@@ -43,9 +43,9 @@ def check_domains(
 
 
 def check_splits(corpus: Corpus) -> None:
-    """Refuse empty splits, a single label, and source splits that lack a label or any entity.
+    """Refuse empty splits, a single label, source splits that lack one, and splits of no entity.
 
-    A target may lack labels: it is only tested on. So may a tagged source, of many types.
+    A target may lack labels: it is only tested on. So may a tagged domain, of many types.
 
     Raises:
         InputError: names the split, the domain and the label.
@@ -62,20 +62,24 @@ def check_splits(corpus: Corpus) -> None:
             f"label {corpus.label_names[0]!r} is the only one in the source domains; "
             "there is nothing to learn: give rows of two labels or more"
         )
-    for split, domains in (("train", corpus.train), ("dev", corpus.dev)):
+    for split, domains in corpus.splits.items():
         for domain, text in domains.items():
-            _check_labels(corpus, split, domain, text)
+            if isinstance(text, TaggedText):
+                _check_entities(corpus, split, domain, text)
+            elif split != "test":
+                _check_labels(corpus, split, domain, text)
 
 
-def _check_labels(corpus: Corpus, split: str, domain: str, text: Text) -> None:
-    if isinstance(text, TaggedText):
-        if not any(map(any, text.tags)):
-            raise InputError(
-                f"the {split} split of source domain {domain!r} holds no entity of the types to "
-                f"learn, {', '.join(tag[2:] for tag in corpus.label_names if tag[:1] == 'B')}; "
-                "give it some or leave the domain out"
-            )
-        return
+def _check_entities(corpus: Corpus, split: str, domain: str, text: TaggedText) -> None:
+    if not any(map(any, text.tags)):
+        raise InputError(
+            f"the {split} split of domain {domain!r} holds no entity of the types to "
+            f"learn, {', '.join(tag[2:] for tag in corpus.label_names if tag[:1] == 'B')}; "
+            "give it some or leave the domain out"
+        )
+
+
+def _check_labels(corpus: Corpus, split: str, domain: str, text: LabelledText) -> None:
     present = set(text.labels)
     for label, name in enumerate(corpus.label_names):
         if label not in present:

@@ -40,16 +40,15 @@ def is_tag(text: str) -> bool:
 
 
 def detect_scheme(sentences: Iterable[Sentence]) -> Scheme:
-    """The scheme that all sentences are whole in; IOB2 where they are so in several, or in none.
+    """The scheme in which the fewest sentences are broken, in doubt IOB2.
 
-    E- and S- tags are IOBES alone.
+    A wrong tag or two then do not change the scheme: they are reported where they stand.
     """
-    sentences = list(sentences)
-    if any(tag[:2] in ("E-", "S-") for sentence in sentences for tag in sentence.tags):
-        return "iobes"
-    in_iob2 = all(find_break(sentence.tags, "iob2") is None for sentence in sentences)
-    in_iob1 = all(find_break(sentence.tags, "iob1") is None for sentence in sentences)
-    return "iob1" if in_iob1 and not in_iob2 else "iob2"
+    broken: dict[Scheme, int] = {"iob2": 0, "iobes": 0, "iob1": 0}
+    for sentence in sentences:
+        for scheme in broken:
+            broken[scheme] += find_break(sentence.tags, scheme) is not None
+    return min(broken, key=lambda scheme: broken[scheme])
 
 
 def to_iob2(sentence: Sentence, scheme: Scheme) -> list[str]:

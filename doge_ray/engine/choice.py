@@ -42,7 +42,11 @@ def _as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
     parts = pipeline.parts(assignment)
     if trained is None or not all(part.is_published(assignment) for part in parts):
         return Entry(assignment)
-    known = {"dev_metric": trained["dev_metric"], "epoch": trained["epochs"]}
+    known = {
+        "dev_metric": trained["dev_metric"],
+        "epoch": trained["epochs"],
+        "training_seconds": trained["seconds"],
+    }
     metric = selection_metric(assignment, pipeline)
     return replace(entry.reported(job.identity | known), selection_metric=metric)
 

@@ -75,7 +75,11 @@ class TrainingJob:
         def report_epoch(history: list[EpochRecord]) -> None:
             # A search compares what a trial would be chosen by: its best epoch so far.
             best = max(record["dev_metric"] for record in history)
-            epoch = {"epoch_dev_metric": history[-1]["dev_metric"], "dev_metric": best}
+            epoch = {
+                "epoch_dev_metric": history[-1]["dev_metric"],
+                "dev_metric": best,
+                "training_seconds": sum(record["seconds"] for record in history),
+            }
             report({**history[-1], **epoch, **self.identity, "finished": False})
 
         history = train(model, data, self.recipe, world, snapshots, report_epoch)

@@ -16,6 +16,9 @@ from doge_ray.engine.storage import Storage
 Status = Literal["running", "finished", "stopped", "failed"]
 
 
+_REPORTED = ("training", "ticket", "dev_metric", "epoch", "training_seconds")
+
+
 @dataclass(frozen=True)
 class Entry:
     """A trial: what it was assigned, how it ended, and the stages it led to."""
@@ -27,6 +30,7 @@ class Entry:
     dev_metric: float | None = None
     selection_metric: float | None = None
     epoch: int | None = None
+    training_seconds: float | None = None
     error: str | None = None
 
     @property
@@ -36,7 +40,7 @@ class Entry:
 
     def reported(self, metrics: dict[str, Any]) -> Entry:
         """The entry after a report of its trial."""
-        known = {key: metrics[key] for key in ("training", "ticket", "dev_metric", "epoch")}
+        known = {key: metrics[key] for key in _REPORTED}
         return replace(self, **known)
 
 

@@ -7,6 +7,7 @@ page of all. Everything else is each sweep's own, in its own folder.
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -53,6 +54,10 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
             run(sweep)
         except SweepError as error:
             failed[sweep.config.name] = str(error)
+        except Exception as error:
+            # Whatever it is, the other sweeps have nothing to do with it.
+            traceback.print_exc()
+            failed[sweep.config.name] = f"{type(error).__name__}: {error}"
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise SweepError(f"{len(failed)} of {len(parts.parts)} sweeps could not go on: {reasons}")

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import validate
-from doge_ray.config.methods import objective_of
+from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
@@ -180,7 +180,9 @@ def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:
     """The corpus without each of its source domains, where trials are chosen so."""
     if config.selection != "leave_one_domain_out":
         return {}
-    least = 3 if any(map(objective_of, config.methods)) else 2
+    # Over the one domain that a fold of two is left with there is neither variance nor objective.
+    over_domains = [m for m in config.methods if objective_of(m) or kind_of(m) == "doge"]
+    least = 3 if over_domains else 2
     if len(corpus.train) < least:
         raise InputError(
             f"selection=leave_one_domain_out needs {least} source domains for "

@@ -14,16 +14,21 @@ def discard_unneeded(entries: Sequence[Entry], pipeline: Pipeline) -> None:
     store, config = pipeline.store, pipeline.graph.config
     best = all_chosen(config.methods, entries)
     kept = {entry.training for entry in best.values()}
-    dense = best.get("dense")
-    to_score = [] if dense is None else [dense.assignment, *replicates(dense, config)]
+    if "dense" in best:
+        to_score = [best["dense"].assignment, *replicates(best["dense"], config)]
+        kept |= {
+            part.training(assignment).stage.digest
+            for assignment in to_score
+            if not pipeline.is_scored(assignment)
+            for part in pipeline.parts(assignment)
+        }
     for entry in entries:
-        if entry.status != "finished":
-            continue
-        unscored = entry.assignment in to_score and not pipeline.is_scored(entry.assignment)
-        for part in pipeline.parts(entry.assignment):
-            stage = part.training(entry.assignment).stage
-            if stage.digest not in kept and not unscored:
-                store.discard_files(stage.path)
+        if entry.status == "finished":
+            for part in pipeline.parts(entry.assignment):
+                stage = part.training(entry.assignment).stage
+                # Trials of equal choices share their stages.
+                if stage.digest not in kept:
+                    store.discard_files(stage.path)
 
 
 def discard_outdated(journal: Sequence[Entry], pipeline: Pipeline) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ray.train import TrainingFailedError
+
 from doge_ray.config import SweepConfig
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encoded import Encoded
@@ -21,7 +23,7 @@ from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.workers import run_on_workers
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, SweepError
 
 
 def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
@@ -30,6 +32,9 @@ def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | No
     Args:
         models: trainings, each with the pipeline that it is of.
         look_into: a training of the first pipeline whose neurons' activations are wanted too.
+
+    Raises:
+        SweepError: the workers failed, and new attempts too.
     """
     pipeline, _ = models[0]
     store, config = pipeline.store, pipeline.graph.config
@@ -39,8 +44,12 @@ def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | No
     jobs = [job for job in wanted if store.result(job.stage) is None]
     # The released code's sums depend on the order of the batches: one process takes them all.
     workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
-    if jobs:
+    if not jobs:
+        return
+    try:
         run_on_workers(jobs, store, workers, config.resources)
+    except TrainingFailedError as error:
+        raise SweepError(f"the workers that score failed: {error}") from error
 
 
 @dataclass(frozen=True)

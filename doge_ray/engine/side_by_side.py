@@ -44,8 +44,13 @@ class Rounds:
         self._searcher.on_trial_result(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
-        """Tell the searcher of a whole round, in the order of its draws."""
-        self._round[trial_id] = (result, error)
+        """Tell the searcher of a whole round, in the order of its draws.
+
+        A trial that the scheduler stopped is told without a metric: in a search by folds, what it
+        reported was another one.
+        """
+        finished = result is not None and result.get("finished")
+        self._round[trial_id] = (result if finished else None, error)
         whole = len(self._round) == self._size or self.finished
         if whole and all(ended is not None for ended in self._round.values()):
             for name, ended in self._round.items():

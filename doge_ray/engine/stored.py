@@ -52,7 +52,7 @@ class StoredTrial:
             selected_source_dev=False,
             selected_oracle=False,
             trained=entry.status == "finished",
-            seconds=self.trained.get("seconds"),
+            seconds=entry.training_seconds,
             error=entry.error,
             status=entry.status,
             epochs=entry.epoch,

@@ -131,6 +131,7 @@ class _Constants:
                 "ticket": entry.ticket,
                 "dev_metric": entry.dev_metric,
                 "epoch": entry.epoch,
+                "training_seconds": entry.training_seconds,
                 "finished": False,
             }
             for number, entry in entries.items()

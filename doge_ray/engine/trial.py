@@ -48,6 +48,7 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
             **job.identity,
             "dev_metric": seen_metric(assignment, pipeline),
             "epoch": result["epochs"],
+            "training_seconds": result["seconds"],
             "finished": True,
         }
     )

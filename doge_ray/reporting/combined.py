@@ -76,7 +76,7 @@ def _line(label: str, method: str, parts: Sequence[PartRecords]) -> tuple[str, .
         method,
         f"{len(means)} of {len(parts)}",
         percent(_mean(_removed(part, method) for part in parts), "{:.0f} %"),
-        plus_minus(targets[0] if len(parts) == 1 and targets else means),
+        plus_minus(targets[0]) if len(parts) == 1 and targets else plus_minus(means, "sweep"),
         _against_dense(method, parts),
         percent(_mean(_oracle(part, method) for part in parts)),
         _paper(method, parts),

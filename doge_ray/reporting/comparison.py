@@ -50,10 +50,9 @@ def with_oracle(records: SweepRecords) -> Table:
 def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
     search, repeats = records.search(method), records.replicates(method)
     chosen = records.chosen(method)
-    trained = sum(row.trained for row in search)
     return (
         method,
-        f"{sum(row.status != 'running' for row in search)} ({trained})",
+        f"{sum(row.status != 'running' for row in search)} ({len(records.trainings(method))})",
         "" if chosen is None else f"{chosen.sparsity:.2f}",
         "" if chosen is None or chosen.variance_weight is None else f"{chosen.variance_weight:g}",
         "" if chosen is None else percent(chosen.parameter_fraction, "{:.0f} %"),

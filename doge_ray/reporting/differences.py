@@ -20,7 +20,7 @@ def difference(
 ) -> Interval | None:
     """Paired difference of target metrics with its bootstrap interval; NaN ends from one seed."""
     pairs = records.pairs(method, baseline, deduplicated=deduplicated)
-    known = {name: pair for name, pair in pairs.items() if pair[0].matched.shape[1]}
+    known = {name: pair for name, pair in pairs.items() if pair[0].expected.any()}
     if not known:
         return None
     interval = paired_bootstrap(known)

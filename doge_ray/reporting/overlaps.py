@@ -28,7 +28,7 @@ def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
     rows = [
         (f"{name} and {other}", _kind(kind, weight), *_cells(one, two, kind, weight))
         for (name, one), (other, two) in combinations(scored, 2)
-        if one.moments[0].shape == two.moments[0].shape
+        if _same_network(one, two)
         for kind, weight in KINDS
     ]
     if not rows:
@@ -41,6 +41,12 @@ def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
         f"have about {chance}. Empty: nothing is removed, or more heads than min_heads lets go."
     )
     return Table(("sweeps", "ticket", *columns), rows, [note], left=2)
+
+
+def _same_network(one: SweepRecords, two: SweepRecords) -> bool:
+    """Heads of one place are the same heads only in one pretrained model."""
+    models = [None if each.config is None else each.config.model for each in (one, two)]
+    return models[0] == models[1] and one.moments[0].shape == two.moments[0].shape
 
 
 def _kind(kind: str, weight: float) -> str:

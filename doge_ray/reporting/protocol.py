@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from doge_ray.config import Range, SweepConfig
+from doge_ray.config import Range, ScoringConfig, SweepConfig, TrainConfig
+from doge_ray.config.levels import PAPER_LEVELS
 from doge_ray.config.methods import dimensions
 from doge_ray.config.search import FloatSpace
 from doge_ray.domains.audit import Audit
@@ -39,9 +41,9 @@ def protocol_table(records: SweepRecords) -> Table | None:
         ("searched", _searched(config)),
         ("training", f"at most {train.max_epochs} epochs, patience {train.patience}; AdamW, weight "
          f"decay {train.weight_decay:g}, {100 * train.warmup:g} % warm-up, gradient norm up to "
-         f"{train.clip:g}; texts cut at {train.max_length} tokens; precision {train.precision}; "
+         f"{train.clip:g}; {_length(train)}; precision {train.precision}; "
          "weights of the best dev epoch"),
-        ("scores", f"granularity {scoring.granularity}, normalise {scoring.normalize}, at least "
+        ("scores", f"{_scored(scoring)}, normalise {scoring.normalize}, at least "
          f"{scoring.min_heads} head(s) kept per layer"),
         ("replicates", f"{config.replicates} fresh seeds, derived from seed {config.seed}"),
     ]  # fmt: skip
@@ -49,24 +51,25 @@ def protocol_table(records: SweepRecords) -> Table | None:
 
 
 def audit_table(audit: Audit) -> Table:
-    """Counts per domain and split."""
+    """Rows per domain and split, and shares of labels or, of a tagged corpus, of entity types."""
     duplicated, total = audit.duplicated_targets
+    shares = [part.shares(audit.label_names) for part in audit.splits]
     rows = [
         (
             part.split,
             part.domain,
             f"{part.rows:,}",
-            *(f"{100 * count / max(part.rows, 1):.0f} %" for count in part.label_counts),
+            *(f"{100 * share:.0f} %" for share in each.values()),
             f"{100 * part.truncated / max(part.rows, 1):.1f} %",
             "" if part.split == "train" else f"{part.duplicated:,}",
         )
-        for part in audit.splits
+        for part, each in zip(audit.splits, shares, strict=True)
     ]
     header = (
         "split",
         "domain",
         "rows",
-        *audit.label_names,
+        *(shares[0] if shares else ()),
         f"> {audit.max_length} tokens",
         "duplicated",
     )
@@ -86,9 +89,10 @@ def cost_tables(records: SweepRecords) -> list[Table]:
         rows,
         [
             "trials of the search first, then the repeats with fresh seeds. distinct: trainings "
-            "that were run; a trial whose mask, rate, batch size and seed an earlier one had is "
-            "that one's. seconds: of training, as long as each took beside the others on the "
-            "devices at hand; trainings run side by side, so the clock on the wall shows less."
+            "that were run to their end; a trial whose mask, rate, batch size and seed an earlier "
+            "one had is that one's. seconds: of training, those of stopped trials too, as long as "
+            "each took beside the others on the devices at hand; trainings run side by side, so "
+            "the clock on the wall shows less."
         ],
     )
     shared = [
@@ -125,6 +129,21 @@ def _split(config: SweepConfig) -> str:
     return "" if split is None else f", split {split}"
 
 
+def _length(train: TrainConfig) -> str:
+    if train.long_sentences == "windows":
+        return f"long sentences in windows of {train.max_length} tokens"
+    return f"texts cut at {train.max_length} tokens"
+
+
+def _scored(scoring: ScoringConfig) -> str:
+    if scoring.method == "authors_code":
+        return (
+            f"as the released code: |gradient| of each token, added up over batches of "
+            f"{scoring.batch_size} and never zeroed, FFN blocks ranked by |score|"
+        )
+    return f"exact, granularity {scoring.granularity}"
+
+
 def _searched(config: SweepConfig) -> str:
     """Every setting that some method searches, with its space."""
     settings = dict.fromkeys(
@@ -136,7 +155,9 @@ def _searched(config: SweepConfig) -> str:
     )
 
 
-def _space(space: FloatSpace) -> str:
+def _space(space: FloatSpace | Literal["paper"]) -> str:
+    if space == "paper":
+        return f"the {len(PAPER_LEVELS)} levels of the released scripts"
     if isinstance(space, Range):
         return f"{space.low:g} to {space.high:g}"
     return _listed(space)

@@ -98,6 +98,11 @@ class SweepRecords:
         """The trials of a method's search."""
         return [row for row in self.rows if row.method == method and row.replicate == 0]
 
+    def trainings(self, method: str) -> list[TrialRow]:
+        """The finished trials of a method's search, one for each distinct training."""
+        finished = [row for row in self.search(method) if row.status == "finished"]
+        return list({row.training: row for row in reversed(finished)}.values())[::-1]
+
     def chosen(self, method: str) -> TrialRow | None:
         """The trial that was chosen as the configuration says, once there is one."""
         return next((row for row in self.search(method) if row.selected_source_dev), None)

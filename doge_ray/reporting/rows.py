@@ -52,6 +52,12 @@ class TrialRow:
         return self.method, self.trial, self.replicate
 
     @property
+    def training(self) -> tuple[object, ...]:
+        """What a training of the method is determined by: trials of equal ones share it."""
+        recipe = self.learning_rate, self.batch_size, self.strength, self.anneal
+        return self.ticket, self.seed, *recipe
+
+    @property
     def name(self) -> str:
         """Of the trial, in the sweep's folder and in MLflow."""
         return f"{self.method}-{self.trial:04d}-{self.replicate}"

@@ -35,14 +35,14 @@ def percent(value: float | None, form: str = "{:.1f}") -> str:
     return "" if value is None else form.format(100 * value)
 
 
-def plus_minus(values: Sequence[float | None]) -> str:
-    """Mean in percent with Student's 95 % interval over seeds."""
+def plus_minus(values: Sequence[float | None], over: str = "seed") -> str:
+    """Mean in percent with Student's 95 % interval over seeds, or what else they are of."""
     known = [value for value in values if value is not None]
     if not known:
         return ""
     interval = mean_interval(known)
     if len(known) == 1:
-        return f"{100 * interval.mean:.1f} (one seed)"
+        return f"{100 * interval.mean:.1f} (one {over})"
     return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
 
 

@@ -13,8 +13,8 @@ def oracle_table(records: SweepRecords) -> Table:
     rows = []
     for method in records.methods:
         honest, oracle = records.chosen(method), records.oracle(method)
-        trials = [row for row in records.search(method) if row.trained]
-        metrics = [row.target_metric for row in trials if row.target_metric is not None]
+        trainings = [row.target_metric for row in records.trainings(method)]
+        metrics = [metric for metric in trainings if metric is not None]
         mine = None if honest is None else honest.target_metric
         best = None if oracle is None else oracle.target_metric
         gap = None if mine is None or best is None else best - mine

@@ -41,12 +41,9 @@ def predict(
 def domain_metrics(
     counts_M: Counts, domains_M: NDArray[np.integer], domains: Sequence[str]
 ) -> dict[str, float]:
-    """Accuracy or entity F1 on each domain that has examples, in [0, 1]."""
-    return {
-        name: counts_M[domains_M == d].metric
-        for d, name in enumerate(domains)
-        if (domains_M == d).any()
-    }
+    """Accuracy or entity F1 on each domain where there is something to find, in [0, 1]."""
+    by_domain = {name: counts_M[domains_M == d] for d, name in enumerate(domains)}
+    return {name: counts.metric for name, counts in by_domain.items() if counts.expected.any()}
 
 
 def mean_over_domains(metrics: Mapping[str, float]) -> float | None:

@@ -7,7 +7,7 @@ import pytest
 from doge_ray.config import AmazonData, FilesData
 from doge_ray.domains.checks import check_splits
 from doge_ray.domains.corpus import load_corpus
-from doge_ray.domains.labelled import LabelledText
+from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
 from doge_ray.errors import InputError
 
 
@@ -117,3 +117,11 @@ def test_a_fold_is_the_corpus_without_one_source_domain(small_corpus):
     assert rows.texts == small_corpus.train[left_out].texts + small_corpus.dev[left_out].texts
     assert len(rows.labels) == len(rows)
     assert fold.fingerprint != small_corpus.fingerprint
+
+
+def test_a_tagged_domain_without_entities_is_refused_in_every_split():
+    some, none = TaggedText((("a", "b"),), ((1, 0),)), TaggedText((("a", "b"),), ((0, 0),))
+    names = ("O", "B-PER", "I-PER")
+    check_splits(Corpus(names, {"s": some}, {"s": some}, {"t": some}))
+    with pytest.raises(InputError, match=r"test split of domain 't' holds no entity .* PER"):
+        check_splits(Corpus(names, {"s": some}, {"s": some}, {"t": none}))

@@ -160,5 +160,5 @@ def test_what_is_known_comes_along(tokenizer, tmp_path) -> None:
     assert data.label_names == NAMES
     train = data.audit.splits[0]
     assert (train.rows, sum(train.label_counts)) == (3, 12)
-    assert train.shares(NAMES) == [(0.2, "LOC"), (0.8, "PER")]
+    assert train.shares(NAMES) == {"LOC": 0.2, "PER": 0.8}
     assert data.test.duplicated_N.tolist() == [True, True, True]

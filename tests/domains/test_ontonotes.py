@@ -161,7 +161,7 @@ def test_the_scheme_is_one_for_all_files(tmp_path: Path) -> None:
         ({"bc/train.txt": conll(ANN, [("x", "O"), ("y", "I-PER")])}, r"train\.txt, line 7: 'y'"),
         (
             {"bc/train.txt": conll([("x", "O")])},
-            "train split of source domain 'bc' holds no entity",
+            "train split of domain 'bc' holds no entity",
         ),
         ({"tc/test.txt": conll([("x", "B-CITY")])}, r"no entity type in common \(bc: LOC, PER"),
     ],

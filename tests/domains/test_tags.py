@@ -72,6 +72,12 @@ def test_the_scheme_is_that_of_the_whole_data_set() -> None:
     assert detect_scheme([sentence("B-PER O"), sentence("O I-PER")]) == "iob2"
 
 
+@pytest.mark.parametrize("scheme", IN_ALL)
+@pytest.mark.parametrize("wrong", ["E-PER O", "O B-LOC", "O I-LOC O", "S-LOC I-LOC"])
+def test_one_wrong_tag_does_not_change_the_scheme(scheme: Scheme, wrong: str) -> None:
+    assert detect_scheme([*[sentence(IN_ALL[scheme])] * 3, sentence(wrong)]) == scheme
+
+
 BROKEN = {
     "iob2": {
         "O I-PER": (1, "IOB2 starts one with B-PER"),

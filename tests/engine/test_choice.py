@@ -17,6 +17,7 @@ from doge_ray.tickets.ticket import UnitParameters
 CONFIG = SweepConfig(
     name="some", model="some/encoder", data=AmazonData(task="amazon"), seed=3, replicates=4
 )
+ENDED = {"epochs": 2, "seconds": 12.5}
 SEARCH_SEED = derive_seed(CONFIG.seed, "search")
 
 
@@ -76,16 +77,19 @@ def test_more_replicates_keep_the_earlier_ones():
 
 @pytest.fixture
 def pipeline(tmp_path) -> Pipeline:
+    return Pipeline(some_graph(), StageStore(str(tmp_path)))
+
+
+def some_graph() -> Graph:
     facts = ModelFacts("model-1", 2, 3, UnitParameters(4, 10, 100))
-    graph = Graph(CONFIG, facts, "corpus-1", ("bad", "good"))
-    return Pipeline(graph, StageStore(str(tmp_path)))
+    return Graph(CONFIG, facts, "corpus-1", ("bad", "good"))
 
 
 def publish(pipeline: Pipeline, *entries: Entry) -> None:
     """Store what a finished trial leaves behind, and the scores of a dense one."""
     for each in entries:
         training = pipeline.training(each.assignment).stage
-        pipeline.store.put(training, {"dev_metric": each.dev_metric, "epochs": 2})
+        pipeline.store.put(training, {"dev_metric": each.dev_metric} | ENDED)
         pipeline.store.put(pipeline.evaluation(training).stage, {"target_metric": 0.5})
         if each.assignment.method == "dense":
             publish_scores(pipeline, training)
@@ -129,7 +133,7 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
     assert (found.status, found.dev_metric) == ("finished", 0.9)
     assert found.training == before.training(ticket.assignment).stage.digest
 
-    pipeline.store.put(pipeline.training(new.assignment).stage, {"dev_metric": 0.8, "epochs": 2})
+    pipeline.store.put(pipeline.training(new.assignment).stage, {"dev_metric": 0.8} | ENDED)
     pipeline.store.put(pipeline.evaluation(pipeline.training(new.assignment).stage).stage, {})
     after = with_finetuned(pipeline, [old, new])
     assert not after.can_draw(ticket.assignment)
@@ -162,7 +166,7 @@ def test_each_way_of_choosing_sees_its_own_metric(pipeline, selection, expected)
         parts = pipeline.parts(trial.assignment)
         for part, metric in zip(parts, (target_metric, *in_folds), strict=False):
             training = part.training(trial.assignment).stage
-            part.store.put(training, {"dev_metric": dev_metric, "epochs": 1})
+            part.store.put(training, {"dev_metric": dev_metric} | ENDED)
             part.store.put(part.evaluation(training).stage, {"target_metric": metric})
     found = present(trials, pipeline)
     assert chosen("dense", found).assignment.trial == expected

@@ -10,8 +10,10 @@ import yaml
 from doge_ray.config import load_config, load_parts
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
+from doge_ray.engine.parts import run_parts
 from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.prepare import prepare
+from doge_ray.engine.prepare import Prepared, prepare
+from doge_ray.errors import SweepError
 from doge_ray.seeds import derive_seed
 from tests.engine.project import make_project, run
 
@@ -42,6 +44,25 @@ def _block(path: Path, folder: Path) -> None:
     blocked = folder / "runs/store" / stage.path
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.symlink_to(folder / "nowhere")
+
+
+def test_no_kind_of_failure_keeps_the_others_from_running(
+    several: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = load_parts(str(several))
+    assert parts is not None
+    configs = [part.config for part in parts.parts]
+    prepared = [prepare(c, load_corpus(c.data), find_model(c.model)) for c in configs]
+    ran = []
+
+    def fail(sweep: Prepared) -> None:
+        ran.append(sweep.config.name)
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(SweepError, match="several-fast: RuntimeError: out of memory; several-slow"):
+        run_parts(parts, prepared, fail)
+    assert ran == [config.name for config in configs]
+    assert "Traceback" in capsys.readouterr().err
 
 
 @pytest.mark.ray

@@ -25,7 +25,7 @@ def row(method: str, trial: int, replicate: int = 0, **fields) -> TrialRow:
         "selection_metric": fields.get("dev_metric"),
         "strength": 3.0 if method == "irm" else None,
         "anneal": None,
-        "ticket": f"{method}-ticket",
+        "ticket": f"{method}-{trial}",
         "seed": 100 + replicate,
         "dev_metric": 0.7,
         "target_metric": 0.6,
@@ -53,6 +53,7 @@ UNFINISHED = {
 }
 FAILED = UNFINISHED | {"status": "failed", "error": "OutOfMemoryError: CUDA out of memory"}
 RUNNING = UNFINISHED | {"status": "running", "ticket": None}
+REUSED = {"trained": False, "seconds": 0.0}
 CHOSEN, ORACLE = {"selected_source_dev": True}, {"selected_oracle": True}
 
 SEARCH = [
@@ -65,7 +66,7 @@ SEARCH = [
     row("winning", 0, dev_metric=0.73, target_metric=0.64, sparsity=0.5, **CHOSEN, **ORACLE),
     row("winning", 1, dev_metric=0.70, target_metric=0.62, status="finished"),
     row("doge", 0, dev_metric=0.74, target_metric=0.65, variance_weight=50.0, **CHOSEN),
-    row("doge", 1, dev_metric=0.74, target_metric=0.65, trained=False, seconds=0.0),
+    row("doge", 1, dev_metric=0.74, target_metric=0.65, ticket="doge-0", **REUSED),
     row("doge", 2, dev_metric=0.73, target_metric=0.70, **ORACLE),
     row("losing", 0, **FAILED),
 ]

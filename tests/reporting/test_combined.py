@@ -58,7 +58,7 @@ def test_a_column_of_several_sweeps_shows_the_mean_of_their_means():
 
 def test_a_sweep_without_results_is_counted_and_left_out():
     assert cells([TWO, PENDING], "B", "dense")["sweeps"] == "1 of 2"
-    assert cells([TWO, PENDING], "B", "dense")["target"] == "62.7 (one seed)"
+    assert cells([TWO, PENDING], "B", "dense")["target"] == "62.7 (one sweep)"
     assert cells([PENDING, ONE], "A", "dense")["target"].startswith("61.7")
 
 

@@ -68,6 +68,8 @@ def test_the_released_ranking_differs_in_ffn_blocks_of_doge_tickets_alone():
 
 def test_what_cannot_be_compared_is_left_out():
     assert overlap_table([A, PENDING]) is None
+    another = replace(FULL, config=CONFIG.model_copy(update={"model": "another/encoder"}))
+    assert overlap_table([A, PartRecords("b", "B", {}, another)]) is None
     other = replace(FULL, moments={0: moments(1).__class__(**_narrower())})
     assert overlap_table([A, PartRecords("b", "B", {}, other)]) is None
 

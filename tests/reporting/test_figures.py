@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -9,12 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from doge_ray.reporting.figures import activations, stability, ticket_map
+from doge_ray.config.levels import PAPER_LEVELS
+from doge_ray.reporting.figures import activations, quadrants, stability, ticket_map
 from doge_ray.reporting.figures.drawing import Plan, render
 from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
 from doge_ray.reporting.records import SweepRecords
-from tests.reporting.full import FULL, moments
+from doge_ray.tickets.draw import draw_ticket
+from tests.reporting.full import CONFIG, FULL, PARAMETERS, moments
 from tests.reporting.sweep import SWEEP
 
 PLANS = pytest.mark.parametrize("plan", GALLERY, ids=lambda plan: plan.name)
@@ -111,3 +114,24 @@ def test_no_two_methods_look_alike():
     methods = ["dense", "random", "winning", "doge", "losing", "irm", "vrex", "coral", "doge+irm"]
     styles = [method_style(method, methods) for method in methods]
     assert len({style.marker for style in styles}) == len({s.color for s in styles}) == len(styles)
+
+
+def test_at_the_papers_levels_both_tickets_are_of_one_size():
+    """Heads and FFN blocks are not removed in one fraction there."""
+    search = CONFIG.search.model_copy(update={"sparsity": "paper"})
+    level, fractions = next(item for item in PAPER_LEVELS.items() if item[1].ffns >= 0.3)
+    chosen = FULL.chosen("doge")
+    details = FULL.details[chosen.key]
+    ticket = draw_ticket(
+        "doge", FULL.moments[0], fractions.heads, PARAMETERS, ffn_sparsity=fractions.ffns
+    )
+    records = replace(
+        FULL,
+        config=CONFIG.model_copy(update={"search": search}),
+        rows=[replace(r, sparsity=level) if r is chosen else r for r in FULL.rows],
+        details={**FULL.details, chosen.key: replace(details, ticket=ticket)},
+    )
+    for axes in quadrants.draw(records).axes:
+        counts = [re.findall(r"doge (\d+), winning (\d+)", text.get_text()) for text in axes.texts]
+        doge, winning = np.sum([[int(n) for n in found[0]] for found in counts], axis=0)
+        assert doge == winning > 0

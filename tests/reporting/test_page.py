@@ -112,6 +112,14 @@ def test_honest_and_oracle_stand_apart():
     assert luck == "+2.0"
 
 
+def test_a_training_counts_for_every_method_that_has_it():
+    """Whichever method comes first and so runs it."""
+    rows = [replace(row, trained=row.method != "doge") for row in FULL.rows]
+    shared = replace(FULL, rows=rows)
+    assert cells(shared, "Honest and oracle", "doge") == cells(FULL, "Honest and oracle", "doge")
+    assert cells(shared, "The comparison", "doge") == cells(FULL, "The comparison", "doge")
+
+
 @pytest.mark.parametrize(
     ("kept", "said"),
     [

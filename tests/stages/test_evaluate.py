@@ -15,7 +15,7 @@ from doge_ray.engine.predictions import target_metrics
 from doge_ray.stages import evaluate
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.world import World
-from doge_ray.tickets.counts import right_or_wrong
+from doge_ray.tickets.counts import Counts, right_or_wrong
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import TARGETS, random_corpus, random_split
 from tests.stages.processes import Pair
@@ -84,3 +84,9 @@ def test_duplicates_are_left_out_of_the_second_metric() -> None:
     assert metrics["target_deduplicated"] == dict(zip(TARGETS, [0.0, 0.0, 1.0], strict=True))
     assert metrics["target_metric"] == pytest.approx(np.mean([*(1 / counts_D[:2]), 1.0]))
     assert metrics["target_metric_deduplicated"] == pytest.approx(1 / 3)
+
+
+def test_a_domain_with_nothing_to_find_has_no_metric() -> None:
+    counts_N = Counts(*np.array([[1, 0, 0], [1, 1, 0], [2, 0, 0]]))
+    metrics = domain_metrics(counts_N, np.array([0, 1, 1]), ["a", "b"])
+    assert metrics == {"a": pytest.approx(2 / 3)}

@@ -34,17 +34,19 @@ def draw(records: SweepRecords) -> Figure:
     ticket = records.details[chosen.key].ticket
     if ticket is None:
         raise NotDrawnError("The chosen doge ticket cannot be drawn from what is stored.")
-    scoring = None if records.config is None else records.config.scoring
-    normalize = "all" if scoring is None else scoring.normalize
+    config = records.config
+    if config is None:
+        raise NotDrawnError("The sweep's configuration is not known.")
+    level = config.search.level(chosen.sparsity)
     winning = draw_ticket(
         "winning",
         moments,
-        chosen.sparsity,
+        level.heads,
         ticket.parameters,
-        normalize=normalize,
-        min_heads=1 if scoring is None else scoring.min_heads,
+        ffn_sparsity=level.ffns,
+        **config.scoring.ranking,
     )
-    head_DLH, ffn_DL = domain_scores(moments, normalize)
+    head_DLH, ffn_DL = domain_scores(moments, config.scoring.normalize)
     figure = Figure(figsize=(7.6, 4.2))
     heads, ffns = figure.subplots(1, 2)
     _scatter(heads, head_DLH.reshape(len(head_DLH), -1), ~ticket.head_mask, ~winning.head_mask)

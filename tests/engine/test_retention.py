@@ -1,0 +1,56 @@
+"""Which weights are dropped, and which never."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from doge_ray.engine.journal import Entry
+from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.retention import discard_unneeded
+from doge_ray.engine.store import StageStore
+from tests.engine.test_choice import ENDED, SEARCH_SEED, publish_scores, some_graph
+
+
+def dense(trial: int, learning_rate: float = 1e-5) -> Assignment:
+    return Assignment("dense", trial, 0, SEARCH_SEED, learning_rate, 16)
+
+
+def finish(pipeline: Pipeline, assignment: Assignment, metric: float) -> Entry:
+    """Publish a trial and its folds, with weights."""
+    for part in pipeline.parts(assignment):
+        training = part.training(assignment).stage
+        weights = ENDED | {"dev_metric": metric}
+        part.store.put(training, weights, lambda folder: (folder / "weights").write_text("w"))
+        part.store.put(part.evaluation(training).stage, {"target_metric": metric})
+    digest = pipeline.training(assignment).stage.digest
+    return Entry(assignment, "finished", digest, dev_metric=metric, selection_metric=metric)
+
+
+def kept(pipeline: Pipeline, assignment: Assignment) -> list[bool]:
+    """Whether a trial's weights are there: its own, then those of its folds."""
+    parts = pipeline.parts(assignment)
+    return [part.store.has_files(part.training(assignment).stage) for part in parts]
+
+
+def by_folds(tmp_path: Path) -> Pipeline:
+    graph = replace(some_graph(), folds={"red": "corpus-r", "blue": "corpus-b"})
+    return Pipeline.of(graph, StageStore(str(tmp_path)))
+
+
+def test_a_trial_of_the_same_choice_does_not_cost_the_chosen_one_its_folds(tmp_path):
+    """They share their stages, and the folds' models are still to be scored."""
+    pipeline = by_folds(tmp_path)
+    entries = [finish(pipeline, dense(n), 0.8) for n in range(2)]
+    discard_unneeded(entries, pipeline)
+    assert kept(pipeline, dense(0)) == [True, True, True]
+
+
+def test_weights_go_once_they_are_scored_and_those_of_worse_trials_at_once(tmp_path):
+    pipeline = by_folds(tmp_path)
+    best, worse = dense(0), dense(1, learning_rate=2e-5)
+    entries = [finish(pipeline, best, 0.8), finish(pipeline, worse, 0.7)]
+    discard_unneeded(entries, pipeline)
+    assert kept(pipeline, worse) == [False, False, False]
+    for part in pipeline.parts(best):
+        publish_scores(part, part.training(best).stage)
+    discard_unneeded(entries, pipeline)
+    assert kept(pipeline, best) == [True, False, False]
