@@ -7,6 +7,7 @@ row per domain and unit.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +23,15 @@ from doge_ray.errors import InputError
 
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line and write the score table."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     outs = [pair for pair in options.overrides if pair.startswith("out=")]
     if len(outs) != 1 or not any(pair.startswith("model=") for pair in options.overrides):
         raise InputError("name the model and the table to write: model=DIR out=FILE")
     out = Path(outs[0].removeprefix("out="))
     if not out.parent.is_dir():
-        raise InputError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}")
+        raise InputError(f"out={str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
+    if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise InputError(f"out={str(out)!r} cannot be written; name a file that can")
     config = load_config(options.name, [pair for pair in options.overrides if pair not in outs])
     Storage(config.storage).check_writable()
     corpus = load_corpus(config.data)
@@ -53,7 +56,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", help="a sweep in sweeps/, or the path of a YAML file")
-    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="model=DIR, the model to score; out=FILE, the table to write; other settings",
+    )
     parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
     return parser
 

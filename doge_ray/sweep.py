@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line and run the sweep, or the several that it consists of."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     parts = load_parts(options.name, options.overrides)
     if parts is not None:
         run_all(parts, options)

@@ -39,6 +39,8 @@ def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> Sweep
     settings = read_settings(path)
     if "parts" in settings:
         raise InputError(f"{path} consists of several sweeps; name one of those it lists")
+    # A section whose settings are all commented out is empty.
+    settings = {key: value for key, value in settings.items() if value is not None}
     settings.setdefault("name", path.stem)
     for key, value in pairs:
         _assign(settings, key, value)
@@ -61,7 +63,7 @@ def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable
         return section.model_validate(settings)
     except ValidationError as error:
         keys = set(keys)
-        problems = [_explain(dict(problem), keys) for problem in error.errors()]
+        problems = [_explain(dict(problem), keys) for problem in _deepest(error.errors())]
         raise InputError(f"{place}: " + f"\n{place}: ".join(problems)) from None
 
 
@@ -112,10 +114,25 @@ def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") 
             yield prefix + name
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value!r} is given twice; give it once",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """The mapping at the top of a YAML file."""
     try:
-        settings = yaml.safe_load(path.read_text())
+        settings = yaml.load(path.read_text(), _StrictLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(settings, dict):
@@ -147,6 +164,28 @@ def _full_key(key: str, settings: dict[str, Any]) -> str:
 _TAGS = {*DATA_SECTIONS, "range", "list", "levels"}
 
 
+_REMEDIES = {
+    "tuple_type": "write a list, as in {key}=[a, b]",
+    "model_type": "write its settings inside it, as in train: {{patience: 2}}",
+    "model_attributes_type": "write its settings inside it, as in data: {{task: amazon}}",
+    "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens",
+    "float_parsing": "that is no number, nor a name that stands for numbers there",
+}
+
+
+def _deepest(problems: list[Any]) -> list[Any]:
+    """Without what pydantic says of a whole whose part is wrong."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if not any(
+            place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"]
+            for place in places
+        )
+    ]
+
+
 def _explain(problem: dict[str, Any], keys: set[str]) -> str:
     """One pydantic problem as: key, value, what is allowed."""
     key = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
@@ -157,6 +196,8 @@ def _explain(problem: dict[str, Any], keys: set[str]) -> str:
         return f"{key} is not set; it has no default"
     if kind.startswith("union_tag"):
         return f"data.task={value.get('task')!r}; allowed: {', '.join(DATA_SECTIONS)}"
+    if kind in _REMEDIES:
+        return f"{key}={value!r}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return message if not key or message.startswith(key) else f"{key}: {message}"

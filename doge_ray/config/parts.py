@@ -1,7 +1,7 @@
 """Commands that consist of several sweeps: a YAML file with ``parts``.
 
     parts:
-      - {sweep: amazon, set: {data.split: A}, paper: {dense: 69.8, doge: 71.7}}
+      - {sweep: amazon, set: {data.split: A}}
       - {sweep: mnli, set: {data.num_sources: 4, data.draw: 0}, column: MNLI-4}
       - {sweep: mnli, set: {data.num_sources: 4, data.draw: 1}, column: MNLI-4}
 
@@ -16,7 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from doge_ray.config.load import check, configure, find_sweep, nearest, parse_pair, read_settings
+from pydantic import model_validator
+
+from doge_ray.config.load import (
+    check,
+    configure,
+    find_sweep,
+    known_keys,
+    nearest,
+    parse_pair,
+    read_settings,
+)
 from doge_ray.config.schema import NAME, RESERVED, SweepConfig
 from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError
@@ -31,7 +41,15 @@ class PartSettings(Section):
     column: str | None = setting(
         None, "result that the part belongs to; those of one column are averaged; unset: its name"
     )
-    paper: dict[str, float] = setting({}, "the paper's result by method", unit="percent")
+
+    @model_validator(mode="after")
+    def _addressable(self) -> PartSettings:
+        for key, value in self.set.items():
+            if isinstance(value, dict) and key in _sections():
+                raise ValueError(f"set: write {key}.{next(iter(value), 'KEY')}: ... for {key}")
+            if self.name is None and isinstance(value, dict | list):
+                raise ValueError(f"set: {key}={value!r} makes no name; give the part a name")
+        return self
 
     def short_name(self) -> str:
         """Unique within the file."""
@@ -47,11 +65,10 @@ class PartsSettings(Section):
 
 @dataclass(frozen=True)
 class Part:
-    """A sweep, and where its result belongs: a column with the paper's values in percent."""
+    """A sweep, and the column that its result belongs to."""
 
     config: SweepConfig
     column: str
-    paper: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -95,10 +112,13 @@ def _part(part: PartSettings, whole: str, overrides: Iterable[str], path: Path) 
         address, pair = _address(override)
         if address in (None, short, part.sweep):
             pairs.append(parse_pair(pair))
-    file = find_sweep(part.sweep)
+    try:
+        file = find_sweep(part.sweep)
+    except InputError as error:
+        raise InputError(f"{path}, part {short}: {error}") from None
     place = f"{path}, part {short} ({file})"
     config = configure(file, [*pairs, ("name", f"{whole}-{short}")], place)
-    return Part(config, part.column or short, part.paper)
+    return Part(config, part.column or short)
 
 
 def _address(override: str) -> tuple[str | None, str]:
@@ -131,6 +151,10 @@ def _check_names(wanted: PartsSettings, parts: Sequence[Part], path: Path) -> No
             f"{path}: its parts lie in {' and '.join(sorted(storages))}; "
             "give them one place with storage=FOLDER"
         )
+
+
+def _sections() -> set[str]:
+    return {key.partition(".")[0] for key in known_keys({}) if "." in key} | {"data"}
 
 
 def _keys() -> set[str]:

@@ -160,7 +160,7 @@ class SweepConfig(Section):
     scoring: ScoringConfig = ScoringConfig()
     search: SearchConfig = SearchConfig()
     resources: ResourceConfig = ResourceConfig()
-    paper: dict[str, float | dict[str, float]] = setting(
+    paper: dict[Method, float | dict[str, float]] = setting(
         {},
         "published target metric of a method, or one for each data.split, for the report to print",
         unit="percent",

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from doge_ray.config import Parts
+from doge_ray.config import Parts, SweepConfig
 from doge_ray.engine.journal import Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared, recall
@@ -44,7 +44,7 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
         SweepError: in the end, where a sweep could not go on; names it and its reason.
     """
     described = [
-        {"name": part.config.name, "column": part.column, "paper": part.paper}
+        {"name": part.config.name, "column": part.column, "paper": published(part.config)}
         for part in parts.parts
     ]
     Storage(parts.storage).write_text(f"{parts.name}/parts.json", json.dumps(described, indent=1))
@@ -71,6 +71,12 @@ def publish_combined(name: str, storage: str) -> list[PartRecords]:
     results.write_text(f"{name}/summary.md", combined_markdown(name, records))
     write_page(name, *combined_page(name, records), results)
     return records
+
+
+def published(config: SweepConfig) -> dict[str, float]:
+    """The paper's results of the methods of a sweep, in percent, as far as there are any."""
+    values = {method: config.published(method) for method in config.methods}
+    return {method: value for method, value in values.items() if value is not None}
 
 
 def has_parts(name: str, storage: str) -> bool:

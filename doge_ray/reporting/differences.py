@@ -19,6 +19,16 @@ def difference(
     records: SweepRecords, method: str, baseline: str, *, deduplicated: bool = False
 ) -> Interval | None:
     """Paired difference of target metrics with its bootstrap interval; NaN ends from one seed."""
+    key = method, baseline, deduplicated
+    if key not in records.differences:
+        records.differences[key] = _bootstrapped(records, *key)
+    interval: Interval | None = records.differences[key]
+    return interval
+
+
+def _bootstrapped(
+    records: SweepRecords, method: str, baseline: str, deduplicated: bool
+) -> Interval | None:
     pairs = records.pairs(method, baseline, deduplicated=deduplicated)
     known = {name: pair for name, pair in pairs.items() if pair[0].expected.any()}
     if not known:

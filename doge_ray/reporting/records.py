@@ -77,6 +77,8 @@ class SweepRecords:
     audit: Audit | None = None
     config: SweepConfig | None = None
     task: Task = "classification"
+    differences: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What ``differences.difference`` found: seconds of bootstrap that several tables show."""
 
     @property
     def metric(self) -> str:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.config import Range, SweepConfig, load_config, load_parts
+from doge_ray.config import Range, SweepConfig, TrainConfig, load_config, load_parts
 from doge_ray.config.load import SHIPPED
 from doge_ray.errors import InputError
 
@@ -122,7 +122,10 @@ REFUSED = {
     "task=files": "data.path is not set; it has no default",
     "sparsity=1.2": "search.sparsity=1.2 is impossible; allowed: a fraction: 0 <= sparsity < 1",
     "sparsity={low: 0.5, high: 1}": "search.sparsity=1 is impossible",
-    "sparsity=papr": "search.sparsity.0='papr': input should be a valid number",
+    "sparsity=papr": "search.sparsity.0='papr': that is no number, nor a name",
+    "methods=doge": "methods='doge': write a list, as in methods=[a, b]",
+    "data=amazon": "data='amazon': write its settings inside it, as in data: {task: amazon}",
+    "paper={dogge: 71}": "'dogge' is no method",
     "sparsity=[]": "search.sparsity is empty; give at least one value",
     "sparsity={low: 0.5, high: 0.5}": "search.sparsity: low (0.5) must be below high (0.5)",
     "learning_rate={low: 0, high: 0.1, log: true}": "low (0.0) must be positive for a logarithmic",
@@ -136,9 +139,9 @@ REFUSED = {
     "methods=[dense, doge, doge]": "name dense, which the others are drawn from and compared with",
     "methods=[dense, erm]": "'erm' is no method; allowed: dense, random, winning, doge, losing",
     "methods=[dense, irm+doge]": "'irm+doge' is no method",
-    "name=a/b": "name='a/b': string should match pattern",
-    "name=..": "name='..': string should match pattern",
-    "train=5": "train=5: input should be a valid dictionary",
+    "name=a/b": "name='a/b': allowed are letters, digits, dots",
+    "name=..": "name='..': allowed are letters",
+    "train=5": "train=5: write its settings inside it, as in train: {patience: 2}",
     "model.size=3": "model.size: model is a single value, it has no settings inside",
     "train.patience": "write key=value, as in train.patience=2",
     "=3": "write key=value",
@@ -170,8 +173,12 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_place(file):
         ("", "expected settings as key: value, found None"),
         ("data: {task: amazon}\n", "model is not set; it has no default"),
         (BASE + "trial: 3\n", "unknown key 'trial'"),
+        (
+            BASE + "seed: 1\nseed: 2\n",
+            r"not readable as YAML: 'seed' is given twice; give it once\n.*line 4",
+        ),
     ],
-    ids=["broken", "a list", "empty", "incomplete", "unknown key"],
+    ids=["broken", "a list", "empty", "incomplete", "unknown key", "repeated key"],
 )
 def test_a_bad_file_is_named(file, content, message):
     Path(file).write_text(content)
@@ -201,3 +208,10 @@ def test_a_sweep_of_the_working_directory_comes_before_a_shipped_one(tmp_path, m
     (tmp_path / "sweeps" / "amazon.yaml").write_text(BASE)
     monkeypatch.chdir(tmp_path)
     assert load_config("amazon").model == "some/encoder"
+
+
+def test_a_section_whose_settings_are_all_commented_out_is_empty(tmp_path):
+    file = tmp_path / "some.yaml"
+    file.write_text(BASE + "train:\n#  patience: 3\n")
+    assert load_config(str(file)).train == TrainConfig()
+    assert load_config(str(file), ["train.patience=4"]).train.patience == 4

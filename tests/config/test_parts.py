@@ -9,7 +9,7 @@ from doge_ray.errors import InputError
 
 BASE = "model: some/encoder\ndata: {task: amazon}\n"
 TWO = [
-    {"sweep": "amazon", "set": {"data.split": "B"}, "column": "B", "paper": {"dense": 72.6}},
+    {"sweep": "amazon", "set": {"data.split": "B"}, "column": "B"},
     {"sweep": "quickstart"},
 ]
 
@@ -36,8 +36,8 @@ def test_parts_are_ordinary_sweeps_with_folders_of_their_own(file):
     assert names(several) == ["several-amazon-B", "several-quickstart"]
     amazon, quickstart = several.parts
     alone = load_config("amazon", ["split=B", "name=several-amazon-B"])
-    assert (amazon.config, amazon.column, amazon.paper) == (alone, "B", {"dense": 72.6})
-    assert (quickstart.column, quickstart.paper) == ("quickstart", {})
+    assert (amazon.config, amazon.column) == (alone, "B")
+    assert quickstart.column == "quickstart"
 
 
 def test_a_part_may_be_a_path(file, tmp_path):
@@ -87,6 +87,17 @@ REFUSED = {
     "unknown key": ([{"sweep": "amazon", "sets": {}}], (), "parts.0.sets'; did you mean"),
     "nested": ([{"sweep": "table2"}], (), "table2.yaml consists of several sweeps"),
     "same name": (TWO[:1] * 2, (), "two parts are named 'several-amazon-B'; give one of them a"),
+    "no name": (
+        [{"sweep": "amazon", "set": {"methods": ["dense", "doge"]}}],
+        (),
+        "methods=['dense', 'doge'] makes no name; give the part a name",
+    ),
+    "nested keys": (
+        [{"sweep": "amazon", "set": {"data": {"split": "B"}}}],
+        (),
+        "write data.split: ... for data",
+    ),
+    "unknown sweep's place": ([{"sweep": "amazn"}], (), "several.yaml, part amazn: no sweep"),
     "bad set": (
         [{"sweep": "amazon", "set": {"data.split": "D"}}],
         (),
