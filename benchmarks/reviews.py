@@ -25,7 +25,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The options that all benchmarks share."""
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--root", default="../shared/datasets/amazon", help="data.root")
+    options.add_argument("--root", help="data.root of AMAZON; unset: fetched once")
     options.add_argument("--threads", type=int, default=1)
     return options
 
@@ -35,7 +35,7 @@ def model_folder() -> Path:
     return find_model(MODEL)
 
 
-def encoded_reviews(root: str) -> Encoded:
+def encoded_reviews(root: str | None) -> Encoded:
     """A sample of split A of the AMAZON reviews, in memory alone once this returns."""
     corpus = load_corpus(AmazonData(task="amazon", root=root, limit=SAMPLE))
     with tempfile.TemporaryDirectory() as folder:

@@ -51,7 +51,8 @@ def _facts(field: FieldInfo) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Range):
-        return f"{{low: {value.low}, high: {value.high}}}"
+        log = ", log: true" if value.log else ""
+        return f"{{low: {value.low:g}, high: {value.high:g}{log}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
     return "null" if value is None else str(value)

@@ -19,6 +19,7 @@ from doge_ray.domains.records import Record, labelled_text, read_records
 from doge_ray.domains.subset import stratified
 from doge_ray.errors import InputError
 
+OTHER_NAMES = {"training": "train", "validation": "dev", "valid": "dev", "val": "dev"}
 Splits = defaultdict[str, list[Record]]
 
 
@@ -76,6 +77,11 @@ def _hold_out_dev(splits: Splits, domain: str, data: FilesData) -> None:
     rows = splits["train"]
     labels = [row.name(data.label) for row in rows]
     count = max(len(set(labels)), round(data.dev_fraction * len(rows)))
+    if any(labels.count(name) < 2 for name in set(labels)):
+        raise InputError(
+            f"data.path={data.path}: source domain {domain!r} has a label with one row and no dev "
+            "split to measure it on; give the domain a dev split, or two rows of every label"
+        )
     held_out = set(stratified(labels, count, "dev", domain).tolist())
     splits["dev"] = [rows[index] for index in sorted(held_out)]
     splits["train"] = [row for index, row in enumerate(rows) if index not in held_out]
@@ -91,9 +97,18 @@ def _read(data: FilesData) -> dict[str, Splits]:
 
 
 def split_files(folder: Path) -> dict[str, Path]:
-    """The files {train,dev,test}.* of a folder, as far as there are any."""
+    """The files {train,dev,test}.* of a folder, as far as there are any.
+
+    Raises:
+        InputError: a split has two files, or a file has another usual name of a split.
+    """
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
+        if file.stem in OTHER_NAMES and file.is_file():
+            raise InputError(
+                f"{file}: splits are named train, dev and test; rename it "
+                f"{OTHER_NAMES[file.stem]}{file.suffix}"
+            )
         if file.stem in ("train", "dev", "test") and file.is_file():
             if file.stem in files:
                 raise InputError(

@@ -99,24 +99,36 @@ def _hub_tables(hub: str) -> dict[str, pa.Table]:
         raise InputError(f"data.hub={hub!r} could not be loaded ({reason}); {REMEDY}") from error
     tables = {}
     for name in ("train", "validation_matched", "validation_mismatched"):
-        missing = set(HUB_COLUMNS) - set(splits[name].column_names if name in splits else ())
+        if name not in splits:
+            raise InputError(
+                f"data.hub={hub!r} has no split {name!r}, it has {', '.join(splits)}; expected "
+                "the splits and columns of nyu-mll/multi_nli"
+            )
+        missing = set(HUB_COLUMNS) - set(splits[name].column_names)
         if missing:
             raise InputError(
                 f"data.hub={hub!r}: its split {name!r} has no {', '.join(sorted(missing))}; "
                 "expected the splits and columns of nyu-mll/multi_nli"
             )
-        tables[name] = _labelled(splits[name].select_columns(list(HUB_COLUMNS)))
+        place = f"data.hub={hub!r}, split {name!r}"
+        tables[name] = _labelled(splits[name].select_columns(list(HUB_COLUMNS)), place)
     return tables
 
 
-def _labelled(split: Any) -> pa.Table:
+def _labelled(split: Any, place: str) -> pa.Table:
     """Without the rows on whose label the annotators did not agree, which is -1."""
     table: pa.Table = split.with_format("arrow")[:]
-    names = getattr(split.features["label"], "names", HUB_LABELS)
-    table = table.filter(pc.greater_equal(table["label"], 0))
-    return table.set_column(
-        table.schema.get_field_index("label"), "label", pc.take(pa.array(names), table["label"])
-    )
+    names = dict(enumerate(getattr(split.features["label"], "names", HUB_LABELS)))
+    labels = [names.get(label, label) for label in table["label"].to_pylist()]
+    unknown = {label for label in labels if label not in (-1, *LABELS)}
+    if unknown:
+        raise InputError(
+            f"{place}: label {sorted(map(str, unknown))[0]!r} is none of MNLI's; allowed: "
+            f"{', '.join(LABELS)}, or their numbers in {', '.join(HUB_LABELS)}, or -1"
+        )
+    named = pa.array([None if label == -1 else label for label in labels], pa.string())
+    table = table.set_column(table.schema.get_field_index("label"), "label", named)
+    return table.filter(pc.is_valid(table["label"]))
 
 
 def _of_genre(table: pa.Table, genre: str) -> LabelledText:

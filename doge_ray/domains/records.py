@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,11 @@ class Record(NamedTuple):
         value = self._value(column)
         if not isinstance(value, str):
             raise InputError(f"{self.place}: {column}={value!r} is no text; write a string")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(
+                f"{self.place}: {column} holds half a character, such as a cut emoji; mend it or "
+                "remove the row"
+            )
         if not value.strip():
             raise InputError(f"{self.place}: {column} is empty; give a text or remove the row")
         return value
@@ -119,6 +125,7 @@ def _json_lines(file: Path, _: Collection[str]) -> Rows:
 
 
 def _csv(file: Path, columns: Collection[str]) -> Rows:
+    csv.field_size_limit(sys.maxsize)  # a long text is no mistake
     reader = csv.DictReader(io.StringIO(_utf8(file), newline=""), strict=True)
     try:
         header = reader.fieldnames or ()

@@ -32,10 +32,10 @@ def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[Non
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except ConnectionError as error:
+    except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head, "
-            "or unset RAY_ADDRESS to use this machine"
+            f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head and "
+            "name it as HOST:6379, or unset RAY_ADDRESS to use this machine"
         ) from None
     try:
         _check_size(config)

@@ -78,20 +78,25 @@ def _seconds(step: Callable[[np.ndarray], object], batches: list[np.ndarray]) ->
 def _stage_table(config: SweepConfig, prepared: Prepared) -> Table:
     table = Table("stage", "times", "what it is", title=f"plan of {config.name}")
     repeats, trials = config.replicates, config.search.num_trials
+    folds = len(prepared.graph.folds)
     table.add_row("initial", str(1 + repeats), "shared: pretrained encoder, fresh head, per seed")
-    table.add_row("scoring", str(1 + repeats), "shared: every ticket of a seed comes from one")
+    scored = "shared: every ticket of a seed comes from one"
+    by_fold = f"; {folds} folds have their own" if folds else ""
+    table.add_row("scoring", str(1 + folds + repeats), scored + by_fold)
+    table.add_row("activations", "1", "for the report's figures 1 and 6")
     steps = [
         steps_per_epoch(len(prepared.data.train), size) * config.train.max_epochs
         for size in config.search.batch_size
     ]
     span = f"{min(steps):,}" if len(set(steps)) == 1 else f"{min(steps):,} to {max(steps):,}"
     for method in config.methods:
-        distinct = _most_distinct(method, config)
-        times = f"{distinct} + {repeats}"
+        search, repeats = _most_trained(method, prepared)
+        times = f"{search} + {repeats}"
         table.add_row(
             f"training {method}",
             times,
-            f"{trials} trials and {repeats} fresh seeds, {span} steps each at most",
+            f"{trials} trials{f' of {1 + folds} trainings' if folds else ''} and {repeats} fresh "
+            f"seeds, {span} steps each at most",
         )
     return table
 
@@ -118,12 +123,14 @@ def _training_seconds(config: SweepConfig, prepared: Prepared, costs: Costs) -> 
 
 
 def _num_trainings(prepared: Prepared) -> int:
-    """Each trial of a search by folds is trained once more per fold."""
-    config, folds = prepared.config, len(prepared.graph.folds)
-    return sum(
-        _most_distinct(method, config) * (1 + folds) + config.replicates
-        for method in config.methods
-    )
+    return sum(sum(_most_trained(method, prepared)) for method in prepared.config.methods)
+
+
+def _most_trained(method: str, prepared: Prepared) -> tuple[int, int]:
+    """Trainings of a method's search, where each is trained once more per fold; and repeats."""
+    config = prepared.config
+    search = _most_distinct(method, config) * (1 + len(prepared.graph.folds))
+    return search, config.replicates
 
 
 def _devices(config: SweepConfig) -> int:

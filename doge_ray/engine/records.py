@@ -37,10 +37,7 @@ def collect(pipeline: Pipeline, journal: Journal) -> SweepRecords:
     entries.sort(key=lambda entry: config.methods.index(entry.assignment.method))
     stored = [StoredTrial.find(entry, pipeline) for entry in entries]
     selected = {entry.assignment for entry in best}
-    rows = [
-        replace(trial.row(), selected_source_dev=trial.entry.assignment in selected)
-        for trial in stored
-    ]
+    rows = [replace(trial.row(), selected=trial.entry.assignment in selected) for trial in stored]
     rows = _mark_oracle(_first_trains(rows, entries))
     return SweepRecords(
         config.name,

@@ -34,7 +34,13 @@ class Storage:
     def _place(self) -> tuple[fs.FileSystem, str]:
         if "://" not in self.root:
             return _LOCAL, self.root
-        filesystem, path = fs.FileSystem.from_uri(self.root)
+        try:
+            filesystem, path = fs.FileSystem.from_uri(self.root)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"storage={self.root!r} is no place that can be opened: {error}; name a folder, or "
+                "a URI such as s3://BUCKET/FOLDER"
+            ) from None
         return filesystem, path.rstrip("/")
 
     def below(self, name: str) -> str:

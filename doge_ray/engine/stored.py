@@ -49,7 +49,7 @@ class StoredTrial:
             selection_metric=entry.selection_metric,
             target_metric=self.target.get("target_metric"),
             target_metric_deduplicated=self.target.get("target_metric_deduplicated"),
-            selected_source_dev=False,
+            selected=False,
             selected_oracle=False,
             trained=entry.status == "finished",
             seconds=entry.training_seconds,

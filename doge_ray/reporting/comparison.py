@@ -21,11 +21,6 @@ _METRICS = {
     "classification": "Accuracy",
     "tagging": "Entity F1 (exact spans of whole words, micro-averaged per domain)",
 }
-_CHOSEN_BY = {
-    "source_dev": "by the source domains' dev metric",
-    "leave_one_domain_out": "by its mean over folds, each measured on a source domain left out",
-    "oracle": "on the test set",
-}
 
 
 def comparison(records: SweepRecords) -> Table:
@@ -69,7 +64,7 @@ def _notes(records: SweepRecords) -> list[str]:
         f"{_METRICS[records.task]} in percent, mean over domains. trials: of the search, in "
         "brackets how many distinct trainings they needed. removed: share of the encoder's "
         "parameters.",
-        f"Each method's configuration was chosen {_CHOSEN_BY[records.selection]}, with an equal "
+        f"Each method's configuration was chosen {records.selection.phrase}, with an equal "
         "number of trials; source dev is that of the chosen trial.",
         f"target: the chosen configuration repeated with {len(seeds)} fresh seed(s) that took no "
         "part in the choice, each with its own fine-tuning, scores and ticket; ± is Student's "

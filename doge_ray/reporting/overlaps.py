@@ -45,8 +45,7 @@ def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
 
 def _same_network(one: SweepRecords, two: SweepRecords) -> bool:
     """Heads of one place are the same heads only in one pretrained model."""
-    models = [None if each.config is None else each.config.model for each in (one, two)]
-    return models[0] == models[1] and one.moments[0].shape == two.moments[0].shape
+    return one.config.model == two.config.model and one.moments[0].shape == two.moments[0].shape
 
 
 def _kind(kind: str, weight: float) -> str:
@@ -67,8 +66,9 @@ def _cells(one: SweepRecords, two: SweepRecords, kind: str, weight: float) -> li
 
 
 def _drawn(records: SweepRecords, kind: str, weight: float, sparsity: float) -> Ticket:
-    ranking = {} if records.config is None else records.config.scoring.ranking
     # Sizes play no part in what is drawn.
     sizes = UnitParameters(head=1, ffn=1, encoder=1)
     moments = records.moments[0]
-    return draw_ticket(kind, moments, sparsity, sizes, variance_weight=weight, **ranking)
+    return draw_ticket(
+        kind, moments, sparsity, sizes, variance_weight=weight, **records.config.scoring.ranking
+    )

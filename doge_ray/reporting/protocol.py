@@ -14,27 +14,18 @@ from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Table
 
-_UNSEEN = "the target metric is shown neither to the sampler nor to the scheduler nor to the choice"
-_CHOSEN_BY = {
-    "source_dev": f"mean metric over the dev splits of the same domains; {_UNSEEN}",
-    "leave_one_domain_out": "mean over folds, each trained without one of these domains and "
-    f"measured on it; {_UNSEEN}",
-    "oracle": "the target metric itself: this is choosing on the test set",
-}
 _WORDS = {"variance_weight": "λ"}
 
 
-def protocol_table(records: SweepRecords) -> Table | None:
-    """Settings in words; None where the sweep's configuration is not known."""
+def protocol_table(records: SweepRecords) -> Table:
+    """Settings in words."""
     config, audit = records.config, records.audit
-    if config is None:
-        return None
     train, search, scoring = config.train, config.search, config.scoring
     rows = [
         ("model", config.model),
         ("task", f"{config.data.task}{_split(config)}"),
         ("trained on", ", ".join(_domains(audit, "train"))),
-        ("chosen by", _CHOSEN_BY[config.selection]),
+        ("chosen by", records.selection.rule),
         ("measured on", ", ".join(_domains(audit, "test"))),
         ("budget", f"{search.num_trials} trials per method; sampler {search.sampler}, scheduler "
          f"{search.scheduler}"),
@@ -159,7 +150,7 @@ def _space(space: FloatSpace | Literal["paper"]) -> str:
     if space == "paper":
         return f"the {len(PAPER_LEVELS)} levels of the released scripts"
     if isinstance(space, Range):
-        return f"{space.low:g} to {space.high:g}"
+        return f"{space.low:g} to {space.high:g}{', by logarithm' if space.log else ''}"
     return _listed(space)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from doge_ray.config import SweepConfig, Task
 from doge_ray.domains.audit import Audit
 from doge_ray.reporting.rows import Key, TrialRow
+from doge_ray.reporting.selections import SELECTIONS, Selection
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.counts import Counts, stacked
 from doge_ray.tickets.importance import Moments
@@ -69,13 +70,13 @@ class SweepRecords:
     methods: Sequence[str]
     rows: Sequence[TrialRow]
     predictions: Mapping[tuple[str, int], Predictions]
+    config: SweepConfig
     details: Mapping[Key, TrialDetails] = field(default_factory=dict)
     moments: Mapping[int, Moments] = field(default_factory=dict)
     active: ActiveCounts | None = None
     shared_stages: Mapping[str, StageCost] = field(default_factory=dict)
     runs: Mapping[Key, Run] = field(default_factory=dict)
     audit: Audit | None = None
-    config: SweepConfig | None = None
     task: Task = "classification"
     differences: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``differences.difference`` found: seconds of bootstrap that several tables show."""
@@ -86,9 +87,9 @@ class SweepRecords:
         return "accuracy" if self.task == "classification" else "entity F1"
 
     @property
-    def selection(self) -> str:
-        """What each method's configuration was chosen by."""
-        return "source_dev" if self.config is None else self.config.selection
+    def selection(self) -> Selection:
+        """What each method's configuration was chosen by, in words."""
+        return SELECTIONS[self.config.selection]
 
     @property
     def target_domains(self) -> list[str]:
@@ -107,7 +108,7 @@ class SweepRecords:
 
     def chosen(self, method: str) -> TrialRow | None:
         """The trial that was chosen as the configuration says, once there is one."""
-        return next((row for row in self.search(method) if row.selected_source_dev), None)
+        return next((row for row in self.search(method) if row.selected), None)
 
     def oracle(self, method: str) -> TrialRow | None:
         """The trial that the target metric would choose."""

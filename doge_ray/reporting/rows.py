@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,7 +37,7 @@ class TrialRow:
     selection_metric: float | None
     target_metric: float | None
     target_metric_deduplicated: float | None
-    selected_source_dev: bool
+    selected: bool
     selected_oracle: bool
     trained: bool
     seconds: float | None
@@ -63,38 +64,18 @@ class TrialRow:
         return f"{self.method}-{self.trial:04d}-{self.replicate}"
 
 
-_SCHEMA = pa.schema(
-    [
-        ("method", pa.string()),
-        ("trial", pa.int32()),
-        ("replicate", pa.int32()),
-        ("learning_rate", pa.float64()),
-        ("batch_size", pa.int32()),
-        ("sparsity", pa.float64()),
-        ("variance_weight", pa.float64()),
-        ("strength", pa.float64()),
-        ("anneal", pa.float64()),
-        ("ticket", pa.string()),
-        ("seed", pa.int64()),
-        ("dev_metric", pa.float64()),
-        ("selection_metric", pa.float64()),
-        ("target_metric", pa.float64()),
-        ("target_metric_deduplicated", pa.float64()),
-        ("selected_source_dev", pa.bool_()),
-        ("selected_oracle", pa.bool_()),
-        ("trained", pa.bool_()),
-        ("seconds", pa.float64()),
-        ("error", pa.string()),
-        ("status", pa.string()),
-        ("epochs", pa.int32()),
-        ("unit_fraction", pa.float64()),
-        ("parameter_fraction", pa.float64()),
-    ]
-)
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def _schema() -> pa.Schema:
+    """The fields of ``TrialRow``, in their order."""
+    hints = get_type_hints(TrialRow)
+    plain = ((name, get_args(hint) or (hint,)) for name, hint in hints.items())
+    return pa.schema([(name, _ARROW[types[0]]) for name, types in plain])
 
 
 def rows_to_parquet(rows: Sequence[TrialRow]) -> bytes:
     """The table as a Parquet file; its columns are the fields of ``TrialRow``."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], _SCHEMA), sink)
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], _schema()), sink)
     return bytes(sink.getvalue().to_pybytes())

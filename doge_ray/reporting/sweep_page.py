@@ -26,14 +26,14 @@ def sweep_page(records: SweepRecords, drawings: Sequence[Drawing]) -> str:
 
 
 def _sections(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Section]:
-    protocol, audit = protocol_table(records), records.audit
+    audit = records.audit
     return [
         Section("comparison", "The comparison", [comparison(records)]),
         Section("differences", "Differences", [difference_table(records)]),
         Section("oracle", "Honest and oracle", [oracle_table(records)]),
         Section("domains", "By target domain", domain_tables(records)),
         Section("figures", "Figures", drawings=drawings),
-        Section("protocol", "Protocol", [] if protocol is None else [protocol]),
+        Section("protocol", "Protocol", [protocol_table(records)]),
         Section("data", "Data", [] if audit is None else [audit_table(audit)]),
         Section("cost", "Cost", cost_tables(records)),
         Section("trials", "All trials", [trials_table(records)]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Cell, Link, Table, percent
-from doge_ray.reporting.verdict import selection_word
 
 _HEADER = (
     "trial",
@@ -31,7 +30,7 @@ def trials_table(records: SweepRecords) -> Table:
     lines = [_line(row, records) for row in records.rows]
     notes = [
         "trial: method, number in the search, replicate (0 is the search itself). chosen: by "
-        f"{selection_word(records)}, or on the test set (oracle). seconds 0: an earlier line's "
+        f"{records.selection.word}, or on the test set (oracle). seconds 0: an earlier line's "
         "training served.",
     ]
     if any(row.strength is not None for row in records.rows):
@@ -52,7 +51,7 @@ def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
     weight, run = row.variance_weight, records.runs.get(row.key)
     return (
         row.name,
-        _mark(row, selection_word(records)),
+        _mark(row, records.selection.word),
         f"{row.learning_rate:g}",
         str(row.batch_size),
         f"{row.sparsity:.2f}",
@@ -72,5 +71,5 @@ def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
 def _mark(row: TrialRow, selection: str) -> str:
     if row.status != "finished":
         return row.status
-    marks = [(selection, row.selected_source_dev), ("oracle", row.selected_oracle)]
+    marks = [(selection, row.selected), ("oracle", row.selected_oracle)]
     return ", ".join(name for name, marked in marks if marked)

@@ -18,7 +18,7 @@ def oracle_table(records: SweepRecords) -> Table:
         mine = None if honest is None else honest.target_metric
         best = None if oracle is None else oracle.target_metric
         gap = None if mine is None or best is None else best - mine
-        published = None if records.config is None else records.config.published(method)
+        published = records.config.published(method)
         rows.append(
             (
                 method,
@@ -34,7 +34,7 @@ def oracle_table(records: SweepRecords) -> Table:
     header = (
         "method",
         "trainings",
-        f"chosen by {selection_word(records)}",
+        f"chosen by {records.selection.word}",
         "chosen on the test set",
         "gap",
         "gap by luck",
@@ -60,7 +60,7 @@ def oracle_table(records: SweepRecords) -> Table:
 
 def verdict(records: SweepRecords) -> str:
     """What the intervals allow to be said, in words."""
-    if records.selection == "oracle":
+    if records.config.selection == "oracle":
         return f"Chosen on the test set, so biased upwards. {_of_intervals(records)}"
     return _of_intervals(records)
 
@@ -82,9 +82,3 @@ def _of_intervals(records: SweepRecords) -> str:
         return f"No method's interval against dense excludes zero.{caution}"
     told = "; ".join(f"{method} is {how} than dense" for method, how in seen.items())
     return f"Intervals that exclude zero: {told}. All others include it.{caution}"
-
-
-def selection_word(records: SweepRecords) -> str:
-    """What the sweep's choice went by, in a word or two."""
-    words = {"source_dev": "source dev", "leave_one_domain_out": "folds", "oracle": "the test set"}
-    return words[records.selection]

@@ -22,7 +22,7 @@ from the same batches, which end with their domain; the code's run across its en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -42,7 +42,6 @@ def score_as_released(
     *,
     batch_size: int,
     device: torch.device,
-    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Moments:
     """What a score of the released code is the mean of, in eval mode and float32.
 
@@ -55,7 +54,6 @@ def score_as_released(
         domains: names, in the order of the split's domain indices.
         batch_size: consecutive rows per backward pass.
         device: to compute on.
-        report: told the number of batches done, and of all.
 
     Returns:
         Moments in which a batch takes an example's place: the counts are batches, the sums those
@@ -65,14 +63,13 @@ def score_as_released(
     gradients = UnzeroedGradients(domains, *unit_shape(model))
     batches = _consecutive(split, len(domains), batch_size)
     with GateGradients(model) as gates:
-        for done, (domain, rows) in enumerate(batches, start=1):
+        for domain, rows in batches:
             batch = {name: tensor.to(device) for name, tensor in split.batch(rows).items()}
             labels_B = batch.pop("labels")
             losses_B = example_losses(model(**batch).logits, labels_B)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, "token")
             mean_LH, mean_L = (part.double().mean(0).cpu().numpy() for part in (head_BLH, ffn_BL))
             gradients.add(domain, mean_LH, mean_L)
-            report(done, len(batches))
     return gradients.moments
 
 

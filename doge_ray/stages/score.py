@@ -5,7 +5,7 @@ Shapes: B examples of a batch, D domains, L layers, H heads of a layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -28,7 +28,6 @@ def score(
     batch_size: int,
     granularity: Literal["example", "token"],
     world: World,
-    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Moments:
     """Sum |∂L/∂gate| over the rows of a split, in eval mode and float32.
 
@@ -43,19 +42,17 @@ def score(
         batch_size: examples per backward pass.
         granularity: |gradient| of the whole example, or summed over its tokens.
         world: the processes that share the work.
-        report: told the number of batches done by this process, and its share.
     """
     model.eval()
     sums = _Sums(len(domains), *unit_shape(model))
     batches = ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]
     with GateGradients(model) as gates:
-        for done, rows in enumerate(batches, start=1):
+        for rows in batches:
             batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
             labels_B = batch.pop("labels")
             losses_B = example_losses(model(**batch).logits, labels_B)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
             sums.add(torch.as_tensor(split.domains_N[rows], dtype=torch.long), head_BLH, ffn_BL)
-            report(done, len(batches))
     return sums.moments(tuple(domains), world)
 
 

@@ -1,4 +1,4 @@
-"""The paper's mathematics, on numpy alone.
+"""The paper's mathematics, without torch.
 
 Reading order: ``importance`` (sensitivities to scores, section 3.2), ``ticket`` (what is kept),
 ``draw`` (scores to tickets), ``overlap`` (how alike two are), ``selection`` (which trial a study

@@ -1,4 +1,4 @@
-"""Which trial a study chooses. This type carries no target metric, so none can be looked at."""
+"""Which trial a study chooses, by the one number that it is shown of each."""
 
 from __future__ import annotations
 

@@ -197,3 +197,25 @@ def test_tickets_are_drawn_from_the_chosen_dense_configuration_of_their_own_seed
 def test_no_ticket_is_drawn_before_a_dense_trial_finished(pipeline):
     entries = [entry(0.8, 0, "dense", status="failed"), entry(0.9, 0, "random")]
     assert not with_finetuned(pipeline, entries).finetuned
+
+
+@pytest.mark.parametrize("selection", ["source_dev", "leave_one_domain_out", "oracle"])
+def test_target_metrics_play_no_part_in_an_honest_choice(pipeline, selection, tmp_path):
+    """The same sources with the targets' metrics the other way round."""
+    config = CONFIG.model_copy(update={"selection": selection})
+    folds = {"red": "corpus-r"} if selection == "leave_one_domain_out" else {}
+    graph = replace(pipeline.graph, config=config, folds=folds)
+    trials = [entry(None, n, "dense") for n in range(3)]
+
+    def choice(name: str, targets: tuple[float, ...]) -> int:
+        whole = Pipeline.of(graph, StageStore(str(tmp_path / name)))
+        for trial, source, target in zip(trials, (0.6, 0.8, 0.7), targets, strict=True):
+            for part in whole.parts(trial.assignment):
+                training = part.training(trial.assignment).stage
+                unseen = target if part is whole else source
+                part.store.put(training, {"dev_metric": source} | ENDED)
+                part.store.put(part.evaluation(training).stage, {"target_metric": unseen})
+        return chosen("dense", present(trials, whole)).assignment.trial
+
+    choices = choice("one", (0.9, 0.5, 0.1)), choice("other", (0.1, 0.5, 0.9))
+    assert choices == ((0, 2) if selection == "oracle" else (1, 1))

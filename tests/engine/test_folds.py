@@ -23,7 +23,7 @@ def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> No
     for method in settings["methods"]:
         trials = [r for r in rows if r["method"] == method and r["replicate"] == 0]
         best = max(trials, key=lambda row: row["selection_metric"])
-        assert [r["selected_source_dev"] for r in trials] == [r is best for r in trials]
+        assert [r["selected"] for r in trials] == [r is best for r in trials]
     stages = [path.split("/")[0] for path in published(tmp_path)]
     assert stages.count("encoding") == 4  # the corpus, and without each of three domains
     assert stages.count("scoring") == 2 + 3  # search and replicate, and the search's folds

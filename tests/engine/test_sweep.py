@@ -119,7 +119,7 @@ def test_each_method_is_chosen_once_by_dev_and_once_by_target(
 ) -> None:
     for method in METHODS:
         search = [r for r in rows(project) if r["method"] == method and r["replicate"] == 0]
-        honest = [row for row in search if row["selected_source_dev"]]
+        honest = [row for row in search if row["selected"]]
         oracle = [row for row in search if row["selected_oracle"]]
         assert len(honest) == len(oracle) == 1
         assert honest[0]["dev_metric"] == max(row["dev_metric"] for row in search)
@@ -145,7 +145,7 @@ def test_chosen_models_load_and_predict(project: Path, finished: dict[str, str])
 
 def test_only_the_winners_keep_their_weights(project: Path, finished: dict[str, str]) -> None:
     kept = list((project / "runs/store/training").glob("*/files-*"))
-    chosen = {r["ticket"] for r in rows(project) if r["selected_source_dev"]}
+    chosen = {r["ticket"] for r in rows(project) if r["selected"]}
     assert len(kept) == len(chosen)
     assert not list((project / "runs/store/training").glob("*/snapshot.json"))
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from doge_ray.config.load import validate
 from doge_ray.domains.audit import Audit, SplitAudit
 from doge_ray.reporting.records import Run, StageCost, SweepRecords, TrialDetails
 from doge_ray.reporting.rows import TrialRow
@@ -14,7 +13,7 @@ from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
-from tests.reporting.sweep import RIGHT, SWEEP
+from tests.reporting.sweep import CONFIG, RIGHT, SWEEP
 
 PARAMETERS = UnitParameters(head=4, ffn=10, encoder=6 * 26)
 DOMAINS = ("shops <&>", "films", "cars $5")  # names that HTML and mathtext would stumble over
@@ -80,23 +79,12 @@ AUDIT = Audit(
     ),
 )
 
-CONFIG = validate(
-    {
-        "name": "some sweep".replace(" ", "-"),
-        "model": "some/encoder",
-        "methods": ["dense", "random", "winning", "doge", "losing"],
-        "data": {"task": "amazon", "split": "B"},
-        "search": {"num_trials": 3, "sparsity": {"low": 0.1, "high": 0.6}},
-        "paper": {"dense": {"A": 69.8, "B": 72.6}, "doge": 73.8, "winning": {"A": 70.9}},
-    },
-    "here",
-)
-
 FULL = SweepRecords(
     SWEEP.name,
     SWEEP.methods,
     ROWS,
     SWEEP.predictions,
+    CONFIG,
     details={row.key: details(row) for row in ROWS},
     moments={replicate: moments(replicate) for replicate in range(4)},
     active=ActiveCounts(
@@ -111,5 +99,4 @@ FULL = SweepRecords(
     },
     runs={("dense", 0, 0): Run("0123456789abcdef", "http://127.0.0.1:5000/#/experiments/1/runs/0")},
     audit=AUDIT,
-    config=CONFIG,
 )

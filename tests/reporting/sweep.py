@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from doge_ray.config.load import validate
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.counts import right_or_wrong
@@ -30,7 +31,7 @@ def row(method: str, trial: int, replicate: int = 0, **fields) -> TrialRow:
         "dev_metric": 0.7,
         "target_metric": 0.6,
         "target_metric_deduplicated": 0.55,
-        "selected_source_dev": False,
+        "selected": False,
         "selected_oracle": False,
         "trained": True,
         "seconds": 12.5,
@@ -54,7 +55,7 @@ UNFINISHED = {
 FAILED = UNFINISHED | {"status": "failed", "error": "OutOfMemoryError: CUDA out of memory"}
 RUNNING = UNFINISHED | {"status": "running", "ticket": None}
 REUSED = {"trained": False, "seconds": 0.0}
-CHOSEN, ORACLE = {"selected_source_dev": True}, {"selected_oracle": True}
+CHOSEN, ORACLE = {"selected": True}, {"selected_oracle": True}
 
 SEARCH = [
     row("dense", 0, dev_metric=0.70, target_metric=0.600),
@@ -100,6 +101,18 @@ REPLICATES = [
     for r, (letters, jokes) in enumerate(right, 1)
 ] + [row("winning", 0, replicate=r, **FAILED) for r in (2, 3)]
 
+CONFIG = validate(
+    {
+        "name": "some-sweep",
+        "model": "some/encoder",
+        "methods": ["dense", "random", "winning", "doge", "losing"],
+        "data": {"task": "amazon", "split": "B"},
+        "search": {"num_trials": 3, "sparsity": {"low": 0.1, "high": 0.6}},
+        "paper": {"dense": {"A": 69.8, "B": 72.6}, "doge": 73.8, "winning": {"A": 70.9}},
+    },
+    "here",
+)
+
 SWEEP = SweepRecords(
     "some sweep",
     METHODS,
@@ -109,4 +122,5 @@ SWEEP = SweepRecords(
         for method, right in RIGHT.items()
         for r, answers in enumerate(right, 1)
     },
+    CONFIG,
 )

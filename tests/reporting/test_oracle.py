@@ -8,7 +8,7 @@ import pytest
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.verdict import oracle_table
 from doge_ray.tickets.power import expected_maximum
-from tests.reporting.sweep import row
+from tests.reporting.sweep import CONFIG, row
 
 TRIALS, SPREAD = 12, 0.01
 
@@ -23,12 +23,12 @@ def study(rng: np.random.Generator) -> SweepRecords:
             trial,
             dev_metric=dev[trial],
             target_metric=target[trial],
-            selected_source_dev=trial == dev.argmax(),
+            selected=trial == dev.argmax(),
             selected_oracle=trial == target.argmax(),
         )
         for trial in range(TRIALS)
     ]
-    return SweepRecords("null", ("doge",), rows, {})
+    return SweepRecords("null", ("doge",), rows, {}, CONFIG)
 
 
 def test_the_gap_is_luck_and_the_report_says_how_much():

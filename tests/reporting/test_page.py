@@ -86,7 +86,6 @@ def test_what_is_not_known_is_left_out():
     """A sweep that is known by its rows alone still has its tables."""
     shown = text(sweep_page(SWEEP, draw_all(replace(SWEEP, rows=[]))))
     assert "The comparison" in shown
-    assert "\nProtocol\n" not in shown
     assert "\nData\n" not in shown
     assert "| run |" not in shown
     assert shown.count("Not drawn: ") == len(GALLERY)

@@ -179,13 +179,6 @@ def test_dropout_is_off() -> None:
     assert_same(scored(ALONE, tiny("bert").train(), split()), expected)
 
 
-def test_progress_ends_at_the_share() -> None:
-    told: list[tuple[int, int]] = []
-    options: dict[str, Any] = {"batch_size": 16, "granularity": "example", "world": ALONE}
-    score(tiny("bert"), split(), DOMAINS, **options, report=lambda *step: told.append(step))
-    assert told == [(1, 2), (2, 2)]
-
-
 def test_minilm_on_sentences(minilm: Path, tmp_path: Path) -> None:
     shop = LabelledText(
         ("It broke after two days.", "Does what it should, and quietly.", "Fine for the price."),

@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +22,3 @@ def test_the_choice_is_the_earliest_of_the_best(records):
 @given(RECORDS, st.randoms(use_true_random=False))
 def test_the_order_in_which_trials_ended_does_not_matter(records, random):
     assert choose(random.sample(records, len(records))) == choose(records)
-
-
-def test_there_is_no_target_to_look_at():
-    assert {field.name for field in fields(Candidate)} == {"trial", "metric"}

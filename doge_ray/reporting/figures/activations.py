@@ -31,7 +31,7 @@ def draw(
         layers: whose FFN blocks to show; unset: the first, a middle and the last one.
     """
     if records.active is None:
-        raise NotDrawnError("No activations were counted; a sweep of this version counts them.")
+        raise NotDrawnError("The fine-tuned model of the search was not looked into yet.")
     share_DLF = records.active.shares()
     num_domains, num_layers, _ = share_DLF.shape
     layers = layers or tuple(dict.fromkeys((0, num_layers // 2, num_layers - 1)))

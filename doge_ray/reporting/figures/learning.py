@@ -17,7 +17,7 @@ def draw(records: SweepRecords) -> Figure:
             detail.history
             for row in records.rows
             if row.method == method
-            and (row.selected_source_dev or row.replicate)
+            and (row.selected or row.replicate)
             and (detail := records.details.get(row.key)) is not None
             and detail.history
         ]

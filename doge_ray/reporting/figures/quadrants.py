@@ -35,8 +35,6 @@ def draw(records: SweepRecords) -> Figure:
     if ticket is None:
         raise NotDrawnError("The chosen doge ticket cannot be drawn from what is stored.")
     config = records.config
-    if config is None:
-        raise NotDrawnError("The sweep's configuration is not known.")
     level = config.search.level(chosen.sparsity)
     winning = draw_ticket(
         "winning",

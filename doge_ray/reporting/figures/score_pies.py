@@ -23,7 +23,7 @@ def draw(records: SweepRecords) -> Figure:
     if 0 not in records.moments:
         raise NotDrawnError("The fine-tuned model of the search is not scored yet.")
     moments = records.moments[0]
-    normalize = "all" if records.config is None else records.config.scoring.normalize
+    normalize = records.config.scoring.normalize
     head_DLH, ffn_DL = domain_scores(moments, normalize)
     num_layers, num_heads = moments.shape
     figure = Figure(figsize=(1.2 + 0.45 * (num_heads + 2), 1.0 + 0.45 * num_layers))

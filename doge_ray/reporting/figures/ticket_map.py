@@ -23,7 +23,7 @@ _LEVELS = 24
 def draw(records: SweepRecords) -> Figure:
     """Lines part different masks; the darker, the further from that sparsity's at λ = 0."""
     config, ticket = records.config, _any_ticket(records)
-    if 0 not in records.moments or config is None or ticket is None:
+    if 0 not in records.moments or ticket is None:
         raise NotDrawnError("The fine-tuned model of the search is not scored yet.")
     weights, levels = _weights(config), _levels(config)
     drawn = [
