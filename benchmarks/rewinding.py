@@ -7,12 +7,14 @@ other; random tickets, so the figures do not depend on what was scored.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks.reviews import ALONE, encoded_reviews, model_folder, parser
+from doge_ray.command import run_command
 from doge_ray.domains.batches import training_batches
 from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
@@ -65,13 +67,13 @@ def step_seconds(runs: list[Run], batches: list[NDArray[np.int64]]) -> NDArray[n
     return seconds[1:]  # the first step makes the optimiser's state
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     options = parser(__doc__)
     options.add_argument("--sparsity", type=float, default=0.5)
     options.add_argument("--batch-size", type=int, default=32)
     options.add_argument("--steps", type=int, default=8)
     options.add_argument("--tickets", type=int, default=3)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     torch.set_num_threads(given.threads)
 
     data = encoded_reviews(given.root)
@@ -96,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -10,7 +10,7 @@ all sides on each batch in turn; the loops take every eighth example of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from benchmarks.reviews import ALONE, MAX_LENGTH, encoded_reviews, model_folder, parser
+from doge_ray.command import run_command
 from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at, unit_shape
@@ -91,12 +92,12 @@ def seconds(side: Side, model: PreTrainedModel, data: Encoded, rows: Rows) -> fl
     return (time.perf_counter() - started) * len(rows) / len(taken)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     options = parser(__doc__)
     options.add_argument("--examples", type=int, default=256, help="reviews of the sample scored")
     options.add_argument("--batch-size", type=int, default=32)
     options.add_argument("--rounds", type=int, default=3)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     torch.set_num_threads(given.threads)
 
     data = encoded_reviews(given.root)
@@ -125,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -36,6 +36,8 @@ class Storage:
             return _LOCAL, self.root
         try:
             filesystem, path = fs.FileSystem.from_uri(self.root)
+            if not path.strip("/"):
+                raise ValueError("it names no folder")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"storage={self.root!r} is no place that can be opened: {error}; name a folder, or "

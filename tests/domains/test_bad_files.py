@@ -132,3 +132,22 @@ def test_a_source_without_training_rows_is_refused(tmp_path):
 def test_a_label_with_one_row_is_refused(tmp_path):
     content = [*rows(*DOMAINS), {"text": "x", "label": "odd", "domain": "books"}]
     refused(data(write(tmp_path / "all.csv", content)), "'odd' does not occur in the train split")
+
+
+@pytest.mark.parametrize("name", ["validation", "valid", "training"])
+def test_another_name_of_a_split_is_refused_and_not_left_out(tmp_path, name):
+    write(tmp_path / "train.csv", rows(*DOMAINS))
+    file = write(tmp_path / f"{name}.csv", rows(*DOMAINS))
+    refused(data(tmp_path), rf"{file}: splits are named .* rename it (dev|train)\.csv")
+
+
+def test_half_a_character_is_placed(tmp_path):
+    content = [*rows(*DOMAINS), {"text": "so \ud83d", "label": "no", "domain": "books"}]
+    file = write(tmp_path / "all.jsonl", content)
+    refused(data(file), rf"{file}, line 61: text holds half a character")
+
+
+def test_a_long_text_is_read(tmp_path):
+    long = {"text": "word " * 50_000, "label": "no", "domain": "games"}
+    corpus = load_corpus(data(write(tmp_path / "all.csv", [*rows(*DOMAINS), long])))
+    assert max(map(len, corpus.test["games"].texts)) == 250_000

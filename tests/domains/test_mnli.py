@@ -124,6 +124,31 @@ def test_another_hub_data_set_is_refused(hub):
         load_corpus(data(hub=str(hub)))
 
 
+@pytest.mark.parametrize("wrong", [3, "maybe"])
+def test_a_label_that_mnli_does_not_have_is_refused(hub, wrong):
+    (file,) = (hub / "data").glob("train*")
+    content = [row | {"label": wrong} for row in pq.read_table(file).to_pylist()]
+    write(file, content)
+    with pytest.raises(InputError, match=rf"split 'train': label '{wrong}' is none of MNLI's"):
+        load_corpus(data(hub=str(hub)))
+
+
+def test_labels_may_be_names(hub):
+    before = load_corpus(data(hub=str(hub)))
+    for file in (hub / "data").iterdir():
+        named = {-1: "-1", **dict(enumerate(HUB_LABELS))}
+        content = [row | {"label": named[row["label"]]} for row in pq.read_table(file).to_pylist()]
+        write(file, [row for row in content if row["label"] != "-1"])
+    assert load_corpus(data(hub=str(hub))).fingerprint == before.fingerprint
+
+
+def test_a_missing_split_is_named(hub):
+    (file,) = (hub / "data").glob("validation_matched*")
+    file.unlink()
+    with pytest.raises(InputError, match=r"no split 'validation_matched', it has train, valid"):
+        load_corpus(data(hub=str(hub)))
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty' could not be loaded .* data\.root=FOLDER"):

@@ -128,8 +128,10 @@ def test_a_forbidden_folder_is_refused(tmp_path):
 
 
 def test_an_unknown_scheme_is_refused():
-    with pytest.raises(InputError, match="storage='nosuch://bucket/runs' cannot be written"):
+    with pytest.raises(InputError, match="storage='nosuch://bucket/runs' is no place that can be"):
         Storage("nosuch://bucket/runs").check_writable()
+    with pytest.raises(InputError, match="storage='s3://' is no place that can be opened"):
+        Storage("s3://").read_text("some/sweep.json")
 
 
 def test_a_second_sweep_is_kept_out_until_the_first_ends(tmp_path):
