@@ -147,12 +147,3 @@ def test_ffn_blocks_are_ranked_by_the_absolute_score():
     assert (~absolute.ffn_mask).nonzero()[0] == np.abs(score_L).argmin()
     np.testing.assert_array_equal(by_score.head_mask, absolute.head_mask)
     assert absolute.provenance["ffn_rank"] == "absolute"
-
-
-def test_progress_ends_at_the_last_batch():
-    told: list[tuple[int, int]] = []
-    split = random_split(10, ("only",))
-    score_as_released(
-        tiny("bert"), split, ("only",), batch_size=4, device=CPU, report=lambda *at: told.append(at)
-    )
-    assert told == [(1, 3), (2, 3), (3, 3)]
