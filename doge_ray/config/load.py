@@ -16,6 +16,9 @@ from doge_ray.config.section import Section
 from doge_ray.errors import InputError
 
 S = TypeVar("S", bound=Section)
+_OTHER_DATA = {
+    f"data.{key}" for key in ("source_domains", "target_domains", "num_sources", "types")
+}
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
@@ -43,7 +46,10 @@ def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> Sweep
     settings = {key: value for key, value in settings.items() if value is not None}
     settings.setdefault("name", path.stem)
     for key, value in pairs:
-        _assign(settings, key, value)
+        full = _full_key(key, settings)
+        if full in _OTHER_DATA:
+            settings.pop("paper", None)  # it is of the file's own domains
+        _assign(settings, full, value)
     return validate(settings, place)
 
 
@@ -141,7 +147,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
-    *sections, leaf = _full_key(key, settings).split(".")
+    *sections, leaf = key.split(".")
     for section in sections:
         settings = settings.setdefault(section, {})
         if not isinstance(settings, dict):

@@ -215,3 +215,11 @@ def test_a_section_whose_settings_are_all_commented_out_is_empty(tmp_path):
     file.write_text(BASE + "train:\n#  patience: 3\n")
     assert load_config(str(file)).train == TrainConfig()
     assert load_config(str(file), ["train.patience=4"]).train.patience == 4
+
+
+def test_published_results_are_of_the_papers_domains():
+    assert load_config("ontonotes", ["data.root=x"]).published("doge") == 58.5
+    assert load_config("ontonotes", ["data.target_domains=[ai]"]).published("doge") is None
+    assert load_config("mnli", ["num_sources=3"]).published("dense") is None
+    draws = [part.config for part in load_parts("mnli-domains").parts[1:]]
+    assert all(config.published("dense") in (84.2, 83.0) for config in draws)
