@@ -16,9 +16,8 @@ from doge_ray.config.section import Section
 from doge_ray.errors import InputError
 
 S = TypeVar("S", bound=Section)
-_OTHER_DATA = {
-    f"data.{key}" for key in ("source_domains", "target_domains", "num_sources", "types")
-}
+_DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
+_OTHER_DATA = {"data", *(f"data.{key}" for key in _DOMAINS)}
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
