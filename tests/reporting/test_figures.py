@@ -17,6 +17,7 @@ from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.draw import draw_ticket
+from doge_ray.tickets.ticket import dense_ticket
 from tests.reporting.full import CONFIG, FULL, PARAMETERS, moments
 from tests.reporting.sweep import SWEEP
 
@@ -135,3 +136,15 @@ def test_at_the_papers_levels_both_tickets_are_of_one_size():
         counts = [re.findall(r"doge (\d+), winning (\d+)", text.get_text()) for text in axes.texts]
         doge, winning = np.sum([[int(n) for n in found[0]] for found in counts], axis=0)
         assert doge == winning > 0
+
+
+def test_where_the_chosen_ticket_is_the_whole_network_the_best_other_one_is_shown():
+    chosen = FULL.chosen("doge")
+    whole = dense_ticket(6, 4, PARAMETERS)
+    details = {**FULL.details, chosen.key: replace(FULL.details[chosen.key], ticket=whole)}
+    label = quadrants.draw(replace(FULL, details=details)).get_supxlabel()
+    assert f"sparsity {chosen.sparsity:.2f}" in quadrants.draw(FULL).get_supxlabel()
+    assert "sparsity 0.30" in label or "sparsity 0.55" in label
+    only = [row for row in FULL.rows if row.method != "doge" or row is chosen]
+    with pytest.raises(NotDrawnError, match="removes anything"):
+        quadrants.draw(replace(FULL, rows=only, details=details))

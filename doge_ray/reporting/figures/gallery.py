@@ -49,8 +49,8 @@ GALLERY: tuple[Plan[SweepRecords], ...] = (
         "Which units each ticket prunes (paper, section 5.3)",
         "Units by mean and spread of their score over domains; dashed lines are medians. Winning "
         "tickets prune from the left. Doge tickets prune what is far up as well: low mean, high "
-        "variance (LMHV) first, high mean and low variance (HMLV) last. Both at the chosen doge "
-        "ticket's sparsity.",
+        "variance (LMHV) first, high mean and low variance (HMLV) last. Both at the sparsity of "
+        "the chosen doge ticket, or of the best one that removes anything.",
         quadrants.draw,
     ),
     Plan(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from doge_ray.reporting.figures.style import DARK, FAINT, INK, NotDrawnError, styled
 from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import domain_scores
+from doge_ray.tickets.ticket import Ticket
 
 # Who removes a unit: label, marker, face, edge.
 _GROUPS = {
@@ -27,15 +29,12 @@ _GROUPS = {
 @styled
 def draw(records: SweepRecords) -> Figure:
     """Heads and FFN blocks apart; the lines are the medians that part the four quadrants."""
-    chosen = records.chosen("doge")
-    if 0 not in records.moments or chosen is None:
-        raise NotDrawnError("No doge ticket is chosen yet.")
-    moments = records.moments[0]
-    ticket = records.details[chosen.key].ticket
-    if ticket is None:
-        raise NotDrawnError("The chosen doge ticket cannot be drawn from what is stored.")
-    config = records.config
-    level = config.search.level(chosen.sparsity)
+    best = _best_doge(records)
+    if 0 not in records.moments or best is None:
+        raise NotDrawnError("No doge trial that removes anything has finished yet.")
+    trial, ticket = best
+    config, moments = records.config, records.moments[0]
+    level = config.search.level(trial.sparsity)
     winning = draw_ticket(
         "winning",
         moments,
@@ -54,11 +53,21 @@ def draw(records: SweepRecords) -> Figure:
     handles, labels = heads.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=4)
     figure.supxlabel(
-        f"mean of the normalised score over domains; sparsity {chosen.sparsity:.2f}, "
-        f"λ = {chosen.variance_weight or 0:g}",
+        f"mean of the normalised score over domains; sparsity {trial.sparsity:.2f}, "
+        f"λ = {trial.variance_weight or 0:g}",
         fontsize=9,
     )
     return figure
+
+
+def _best_doge(records: SweepRecords) -> tuple[TrialRow, Ticket] | None:
+    """The chosen trial or, where its ticket is the whole network, the best that removes a unit."""
+    trials = sorted(
+        (row for row in records.search("doge") if row.status == "finished"),
+        key=lambda row: (not row.selected, -(row.selection_metric or 0.0)),
+    )
+    drawn = ((row, records.details[row.key].ticket) for row in trials if row.key in records.details)
+    return next(((row, ticket) for row, ticket in drawn if ticket and ticket.unit_fraction), None)
 
 
 def _scatter(
