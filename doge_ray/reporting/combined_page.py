@@ -32,11 +32,19 @@ def combined_page(name: str, parts: Sequence[PartRecords]) -> tuple[str, list[Dr
         Section("tickets", "Tickets in common", _known(overlap_table(parts))),
         Section("sweeps", "The sweeps", [_sweeps(parts)]),
     ]
-    done = sum(part.records is not None for part in parts)
-    remarks = [f"{done} of {len(parts)} sweeps have results; what each allows to be said:"]
-    remarks += [f"{part.name}: {verdict(part.records)}" for part in parts if part.records]
     source = "summary.md holds the tables, figures/ the figures as SVG and PNG"
-    return page(name, remarks, sections, source), drawings
+    return page(name, _remarks(parts), sections, source), drawings
+
+
+def _remarks(parts: Sequence[PartRecords]) -> list[str]:
+    """What may be said of each sweep; those of which the same may be said, together."""
+    verdicts: dict[str, list[str]] = {}
+    for part in parts:
+        if part.records is not None:
+            verdicts.setdefault(verdict(part.records), []).append(part.name)
+    done = sum(map(len, verdicts.values()))
+    said = [f"{', '.join(names)}: {text}" for text, names in verdicts.items()]
+    return [f"{done} of {len(parts)} sweeps have results; what they allow to be said:", *said]
 
 
 def _sweeps(parts: Sequence[PartRecords]) -> Table:

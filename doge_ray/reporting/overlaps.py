@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
+
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import PartRecords
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Table
 from doge_ray.tickets.draw import draw_ticket
-from doge_ray.tickets.overlap import overlap
+from doge_ray.tickets.overlap import Overlap, Shared, overlap
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 SPARSITIES = (0.1, 0.3, 0.5)
 KINDS = (("winning", 0.0), ("doge", 10.0), ("doge", 100.0))
 """Kinds of tickets to compare, with their λ."""
+MOST_PAIRS = 3
+"""That are shown one by one."""
+Pair = tuple[SweepRecords, SweepRecords]
 
 
 def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
@@ -25,20 +30,28 @@ def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
         for part in parts
         if part.records is not None and 0 in part.records.moments
     ]
-    rows = [
-        (f"{name} and {other}", _kind(kind, weight), *_cells(one, two, kind, weight))
+    pairs = {
+        f"{name} and {other}": (one, two)
         for (name, one), (other, two) in combinations(scored, 2)
         if _same_network(one, two)
+    }
+    if not pairs:
+        return None
+    groups = {name: [pair] for name, pair in pairs.items()}
+    if len(pairs) > MOST_PAIRS:
+        groups = {f"all {len(pairs)} pairs": list(pairs.values())}
+    rows = [
+        (name, _kind(kind, weight), *_cells(group, kind, weight))
+        for name, group in groups.items()
         for kind, weight in KINDS
     ]
-    if not rows:
-        return None
     columns = [f"{units}, {level:g}" for level in SPARSITIES for units in ("heads", "FFNs")]
     chance = ", ".join(f"{level / (2 - level):.2f} at {level:g}" for level in SPARSITIES)
     note = (
         "Jaccard similarity of the removed units, of tickets drawn from each search's scores at "
-        "sparsity 0.1, 0.3 and 0.5; 1: the same, 0: none in common. Units removed at random would "
-        f"have about {chance}. Empty: nothing is removed, or more heads than min_heads lets go."
+        "sparsity 0.1, 0.3 and 0.5; 1: the same, 0: none in common. Of many pairs: mean, lowest "
+        f"and highest. Units removed at random would have about {chance}. Empty: nothing is "
+        "removed, or more heads than min_heads lets go."
     )
     return Table(("sweeps", "ticket", *columns), rows, [note], left=2)
 
@@ -52,17 +65,26 @@ def _kind(kind: str, weight: float) -> str:
     return f"{kind}, λ = {weight:g}" if kind == "doge" else kind
 
 
-def _cells(one: SweepRecords, two: SweepRecords, kind: str, weight: float) -> list[str]:
+def _cells(group: Sequence[Pair], kind: str, weight: float) -> list[str]:
     cells = []
     for sparsity in SPARSITIES:
-        try:
-            shared = overlap(*(_drawn(each, kind, weight, sparsity) for each in (one, two)))
-        except InputError:
-            cells += ["", ""]
-        else:
-            each = (shared.heads, shared.ffns)
-            cells += [f"{units.jaccard:.2f}" if units.either else "" for units in each]
+        found = [overlap for pair in group if (overlap := _overlap(pair, kind, weight, sparsity))]
+        cells += [_shown([each.heads for each in found]), _shown([each.ffns for each in found])]
     return cells
+
+
+def _shown(units: Sequence[Shared]) -> str:
+    values = [each.jaccard for each in units if each.either]
+    if len(values) < 2:
+        return "".join(f"{value:.2f}" for value in values)
+    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _overlap(pair: Pair, kind: str, weight: float, sparsity: float) -> Overlap | None:
+    try:
+        return overlap(*(_drawn(records, kind, weight, sparsity) for records in pair))
+    except InputError:  # more heads than min_heads lets go
+        return None
 
 
 def _drawn(records: SweepRecords, kind: str, weight: float, sparsity: float) -> Ticket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -43,6 +44,22 @@ def test_the_page_shows_every_sweep_and_leads_to_it():
     parser.feed(page)
     outside = {asked for asked in parser.asked if asked[0] != "#" and asked[:5] != "data:"}
     assert outside == {"../all-a/report.html", "../all-b/report.html"}
+
+
+def test_sweeps_of_which_the_same_may_be_said_are_named_together():
+    shown = text(combined_page("all", [A, replace(A, name="all-c")])[0])
+    assert shown.splitlines()[2].startswith("all-a, all-c: Intervals that exclude zero")
+
+
+def test_many_pairs_are_shown_by_their_mean_and_extremes():
+    many = [PartRecords(f"p{n}", "A", {}, with_moments(FULL, n)) for n in range(4)]
+    rows = overlap_table(many).rows
+    assert rows[0][:2] == ("all 6 pairs", "winning")
+    by_pair = [
+        float(str(overlap_table([one, other]).rows[0][2])) for one, other in combinations(many, 2)
+    ]
+    shown = f"{np.mean(by_pair):.2f} ({min(by_pair):.2f} to {max(by_pair):.2f})"
+    assert rows[0][2] == shown
 
 
 def test_before_any_result_there_is_a_page_too():
