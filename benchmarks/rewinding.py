@@ -21,7 +21,7 @@ from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.stages.precision import Precision, computes_bf16
-from doge_ray.stages.train import Recipe, Run
+from doge_ray.stages.run import Recipe, Run
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket

@@ -76,7 +76,9 @@ class SearchConfig(Section):
     max_concurrent: int | None = setting(
         None, "trials at a time; unset: as many as the devices allow", ge=1
     )
-    max_failures: int = setting(1, "times a failed trial is tried again", ge=0)
+    max_failures: int = setting(
+        1, "times a trial that failed is tried again; lost processes and nodes do not count", ge=0
+    )
     learning_rate: FloatSpace = setting(
         (1e-5, 2e-5, 3e-5, 5e-5), "AdamW's peak rate", paper="1e-5, 2e-5, 3e-5, 5e-5"
     )

@@ -1,24 +1,30 @@
-"""One trial at a time per stage: trials with identical tickets wait for the first.
+"""What the trials of a Tune run must know of each other and of their own earlier attempts.
 
-A claim is held by a trial's name, and the driver gives back the claims of every trial that ends,
-however it ended; so a killed trial blocks nobody.
+One trial at a time works on a stage: trials with identical tickets wait for the first. A claim is
+held by a trial's name, and the driver gives back the claims of every trial that ends, however it
+ended; so a killed trial blocks nobody.
+
+Failures by a trial's own fault are counted apart from lost processes and nodes, which are not.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 
 class Claims:
-    """Which trial works on which stage."""
+    """Which trial works on which stage, and how often each has failed."""
 
     def __init__(self) -> None:
         self._holders: dict[str, str] = {}
+        self._failures: Counter[str] = Counter()
 
     def claim(self, stage: str, trial: str) -> bool:
         """Whether ``trial`` may work on ``stage`` now."""
@@ -28,10 +34,21 @@ class Claims:
         """Give back all claims of a trial."""
         self._holders = {s: t for s, t in self._holders.items() if t != trial}
 
+    def failed(self, trial: str) -> int:
+        """Note a failure; returns how many there were."""
+        self._failures[trial] += 1
+        return self._failures[trial]
+
 
 def start_claims() -> Any:
-    """The actor that all trials of a Tune run ask; it needs no processor."""
-    return ray.remote(num_cpus=0)(Claims).remote()
+    """The actor that all trials of a Tune run ask; it needs no processor.
+
+    It lives on the driver's node: a worker's may vanish. If its process dies, a new one knows of no
+    claim; then two trials may do the same work, and one result stays.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    place = {"num_cpus": 0, "scheduling_strategy": here}
+    return ray.remote(**place, max_restarts=-1, max_task_retries=-1)(Claims).remote()
 
 
 @contextmanager

@@ -9,14 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.folders import load_model, save_model
-from doge_ray.encoders.surgery import prune
+from doge_ray.encoders.folders import load_model
 from doge_ray.engine.predictions import target_metrics, write_predictions
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.activations import count_active
@@ -25,10 +23,9 @@ from doge_ray.stages.evaluate import predict
 from doge_ray.stages.precision import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
-from doge_ray.stages.train import EpochRecord, Recipe, train
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
-from doge_ray.tickets.ticket import Ticket, UnitParameters
+from doge_ray.tickets.ticket import UnitParameters
 
 ACTIVATIONS = "activations.npz"
 Report = Callable[[dict[str, Any]], None]
@@ -43,50 +40,6 @@ class Job(Protocol):
 
     def run(self, world: World, report: Report) -> None:
         """Do the work and publish it; ``report`` is told of progress."""
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """θ0, pruned by a ticket, trained on the source domains."""
-
-    store: StageStore
-    stage: Stage
-    initial: Stage
-    encoding: Stage
-    ticket: Ticket
-    recipe: Recipe
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """Which stage and which mask a report speaks of."""
-        return {"training": self.stage.digest, "ticket": self.ticket.digest}
-
-    def run(self, world: World, report: Report) -> None:
-        """Train and publish the epochs' records and the weights of the best epoch."""
-        # A group of workers that was restarted may have got past this job.
-        if world.broadcast(self.store.has_files(self.stage)):
-            return
-        model = load_model(self.store.files(self.initial))
-        prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
-        model.to(world.device)
-        snapshots = _StoredSnapshots(self.store, self.stage)
-        data = open_encoded(self.store.files(self.encoding))
-
-        def report_epoch(history: list[EpochRecord]) -> None:
-            # A search compares what a trial would be chosen by: its best epoch so far.
-            best = max(record["dev_metric"] for record in history)
-            epoch = {
-                "epoch_dev_metric": history[-1]["dev_metric"],
-                "dev_metric": best,
-                "training_seconds": sum(record["seconds"] for record in history),
-            }
-            report({**history[-1], **epoch, **self.identity, "finished": False})
-
-        history = train(model, data, self.recipe, world, snapshots, report_epoch)
-        if world.rank == 0:
-            result = _summary(history)
-            masks = self.ticket.head_mask, self.ticket.ffn_mask
-            self.store.put(self.stage, result, lambda folder: save_model(model, folder, *masks))
 
 
 @dataclass(frozen=True)
@@ -204,31 +157,3 @@ class ActivationJob:
         if world.rank == 0:
             seconds = {"seconds": time.monotonic() - started}
             self.store.put(self.stage, seconds, lambda folder: active.save(folder / ACTIVATIONS))
-
-
-def _summary(history: list[EpochRecord]) -> dict[str, Any]:
-    best = max(history, key=lambda record: record["dev_metric"])
-    return {
-        "dev_metric": best["dev_metric"],
-        "dev": best["dev"],
-        "best_epoch": best["epoch"],
-        "epochs": len(history),
-        "seconds": sum(record["seconds"] for record in history),  # those before a crash too
-        "history": history,
-    }
-
-
-@dataclass(frozen=True)
-class _StoredSnapshots:
-    """Snapshots of a training, kept beside its stage until it is published."""
-
-    store: StageStore
-    stage: Stage
-
-    def latest(self) -> Path | None:
-        if self.store.result(self.stage, "snapshot") is None:
-            return None
-        return self.store.files(self.stage, "snapshot")
-
-    def save(self, write: Callable[[Path], None]) -> None:
-        self.store.put(self.stage, {}, write, "snapshot")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from rich.markup import escape
 
 from doge_ray.engine.choice import present
 from doge_ray.engine.claims import start_claims
+from doge_ray.engine.faults import is_memory_kill
 from doge_ray.engine.journal import Entry, Journal
+from doge_ray.engine.outbox import Outbox
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.progress import SweepProgress
 from doge_ray.engine.retention import discard_unneeded
@@ -31,6 +35,7 @@ class Observer(tune.Callback):
     pipeline: Pipeline
     journal: Journal
     tracker: Tracker
+    outbox: Outbox
     progress: SweepProgress
     claims: Any = field(default_factory=start_claims)
     _entries: dict[str, Entry] = field(default_factory=dict)
@@ -56,12 +61,15 @@ class Observer(tune.Callback):
     ) -> None:
         """An epoch ended."""
         assignment = assignment_of(trial.config)
+        if "error" in result:
+            self._fail(assignment, result["error"])
+            return
         entry = self._entries[assignment.name].reported(result)
         if result["finished"]:
             self._write(*present([replace(entry, status="finished")], self.pipeline))
         elif "loss" in result:
             self._entries[assignment.name] = entry
-            self._track_epoch(assignment.name, result)
+            self.outbox.put(partial(self._track_epoch, assignment.name, result))
             most = self.pipeline.graph.config.train.max_epochs
             self.progress.epoch(assignment.name, result, most)
 
@@ -71,21 +79,21 @@ class Observer(tune.Callback):
         entry = self._entries[assignment.name]
         if entry.status == "finished":
             self._finish(entry)
-        else:
+        elif entry.status != "failed":
             self._stop(entry)
         ray.get(self.claims.release.remote(trial.trial_id))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """The trial failed, and its retries too."""
-        assignment = assignment_of(trial.config)
-        error = _cause(trial.error_file)
-        # A trial whose process never came up was not started either.
-        self._start_run(assignment)
-        entry = self._entries.get(assignment.name, Entry(assignment))
-        self._write(replace(entry, status="failed", error=error))
-        self.tracker.end(assignment.name, tags={"error": error}, status="FAILED")
-        self.progress.trial_failed(assignment.name, error)
+        """The trial's process was lost again and again, or never came up."""
+        self._fail(assignment_of(trial.config), _cause(trial.error_file))
         ray.get(self.claims.release.remote(trial.trial_id))
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The trial's process was lost, or failed and is tried again."""
+        assignment, error = assignment_of(trial.config), _cause(trial.error_file)
+        if is_memory_kill(error):
+            self.pipeline.training(assignment).take_less(world_size=1)
+        self.progress.line(f"{assignment.name}  goes on after: {escape(error)}")
 
     def give_up(self, assignment: Assignment, error: str) -> None:
         """Write down that a trial cannot be run."""
@@ -116,17 +124,18 @@ class Observer(tune.Callback):
         entry = self._entries[assignment.name]
         if entry.status == "finished":
             self._start_run(assignment)
-            self._track(entry)
+            self.outbox.put(partial(self._track, entry))
         self.progress.trials_found(1)
 
     def _start_run(self, assignment: Assignment) -> None:
         job = self.pipeline.training(assignment)
         tags = {"doge_ray.method": assignment.method}
-        self.tracker.start(assignment.name, job.stage.digest, assignment.asdict(), tags)
+        name, training, params = assignment.name, job.stage.digest, assignment.asdict()
+        self.outbox.put(lambda: self.tracker.start(name, training, params, tags))
 
     def _finish(self, entry: Entry) -> None:
         job = self.pipeline.training(entry.assignment)
-        self._track(entry)
+        self.outbox.put(partial(self._track, entry))
         self.progress.trial_ended(
             entry.assignment.name,
             f"source dev {entry.dev_metric or 0:.1%}, "
@@ -149,6 +158,7 @@ class Observer(tune.Callback):
             metrics={
                 "dev_metric_best": trained["dev_metric"],
                 "best_epoch": trained["best_epoch"],
+                "micro_batch_size": trained.get("micro_batch_size"),
                 "unit_fraction": job.ticket.unit_fraction,
                 "parameter_fraction": job.ticket.parameter_fraction,
                 "target_metric": target["target_metric"],
@@ -163,8 +173,20 @@ class Observer(tune.Callback):
         assignment = entry.assignment
         self._write(replace(entry, status="stopped"))
         self.pipeline.store.discard_unpublished(self.pipeline.training(assignment).stage)
-        self.tracker.end(assignment.name, tags={"stopped": "by the scheduler"}, status="KILLED")
+        self._end_run(assignment, {"stopped": "by the scheduler"}, "KILLED")
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
+
+    def _fail(self, assignment: Assignment, error: str) -> None:
+        # A trial whose process never came up was not started either.
+        self._start_run(assignment)
+        entry = self._entries.get(assignment.name, Entry(assignment))
+        self._write(replace(entry, status="failed", error=error))
+        self._end_run(assignment, {"error": error}, "FAILED")
+        self.progress.trial_failed(assignment.name, error)
+
+    def _end_run(self, assignment: Assignment, tags: dict[str, str], status: str) -> None:
+        name = assignment.name
+        self.outbox.put(lambda: self.tracker.end(name, tags=tags, status=status))
 
     def _track_epoch(self, name: str, result: dict[str, Any]) -> None:
         metrics = {

@@ -18,7 +18,7 @@ from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.workers import own_device
-from doge_ray.stages.train import Run, steps_per_epoch
+from doge_ray.stages.run import Run, steps_per_epoch
 from doge_ray.stages.world import World
 
 MEASURED_STEPS = 4

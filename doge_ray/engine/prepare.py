@@ -29,7 +29,7 @@ from doge_ray.engine.store import StageStore
 from doge_ray.engine.tracking import tracking_uri
 from doge_ray.errors import InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
-from doge_ray.stages.train import steps_per_epoch
+from doge_ray.stages.run import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import UnitParameters, dense_ticket
 

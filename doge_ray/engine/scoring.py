@@ -16,6 +16,7 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.encoders.stock import task_of
+from doge_ray.engine.faults import describe
 from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.jobs import ActivationJob, ScoringJob
 from doge_ray.engine.pipeline import Pipeline
@@ -47,9 +48,9 @@ def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | No
     if not jobs:
         return
     try:
-        run_on_workers(jobs, store, workers, config.resources)
+        run_on_workers(jobs, store, workers, config.resources, config.search.max_failures)
     except TrainingFailedError as error:
-        raise SweepError(f"the workers that score failed: {error}") from error
+        raise SweepError(f"the workers that score failed: {describe(error)}") from error
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class Rounds:
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """An intermediate result."""
-        self._searcher.on_trial_result(trial_id, result)
+        if "error" not in result:
+            self._searcher.on_trial_result(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None, error: bool) -> None:
         """Tell the searcher of a whole round, in the order of its draws.
@@ -50,7 +51,8 @@ class Rounds:
         reported was another one.
         """
         finished = result is not None and result.get("finished")
-        self._round[trial_id] = (result if finished else None, error)
+        failed = error or (result is not None and "error" in result)
+        self._round[trial_id] = (result if finished else None, failed)
         whole = len(self._round) == self._size or self.finished
         if whole and all(ended is not None for ended in self._round.values()):
             for name, ended in self._round.items():
@@ -108,8 +110,8 @@ class SideBySideScheduler(FIFOScheduler):
         self._of(trial).on_trial_add(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """The method's scheduler decides; what has been evaluated already is never stopped."""
-        if result.get("finished"):
+        """The method's scheduler decides; what has ended already is never stopped."""
+        if result.get("finished") or "error" in result:
             return TrialScheduler.CONTINUE
         return str(self._of(trial).on_trial_result(tune_controller, trial, result))
 

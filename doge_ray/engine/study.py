@@ -19,6 +19,7 @@ from ray.tune.schedulers import (
 from ray.tune.search.optuna import OptunaSearch
 
 from doge_ray.config import SweepConfig
+from doge_ray.engine.faults import LOSSES
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.observer import Observer
 from doge_ray.engine.pipeline import Assignment, Pipeline
@@ -181,7 +182,8 @@ def _fit(
             name=name,
             storage_path=store.below("tune"),
             callbacks=[observer],
-            failure_config=FailureConfig(max_failures=config.search.max_failures),
+            # Of these, a trial itself allows max_failures for errors of its own.
+            failure_config=FailureConfig(max_failures=LOSSES + config.search.max_failures),
             verbose=0,
         ),
     ).fit()

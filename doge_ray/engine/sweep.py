@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.observer import Observer
+from doge_ray.engine.outbox import Outbox
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.progress import SweepProgress
@@ -30,6 +32,7 @@ class Sweep:
     prepared: Prepared
     progress: SweepProgress
     tracker: Tracker
+    outbox: Outbox
     journal: Journal
     pipeline: Pipeline
 
@@ -43,7 +46,7 @@ class Sweep:
             prepared.initialise(seed)
         journal = Journal(prepared.results, config.name)
         pipeline = Pipeline.of(prepared.graph, prepared.store)
-        return cls(prepared, progress, tracker, journal, pipeline)
+        return cls(prepared, progress, tracker, Outbox(progress.line), journal, pipeline)
 
     def search(self, methods: Sequence[str]) -> None:
         """The studies of some methods, side by side.
@@ -92,7 +95,7 @@ class Sweep:
         (_, _, search), *_ = models
         score_models([(pipeline, training) for _, pipeline, training in models], search)
         for name, pipeline, training in models:
-            self._track_scores(name, pipeline, training)
+            self.outbox.put(partial(self._track_scores, name, pipeline, training))
         entries = self.journal.entries()
         discard_unneeded(present(entries, self.pipeline), self.pipeline)
         discard_outdated(entries, self.pipeline)
@@ -104,8 +107,13 @@ class Sweep:
         publish_models(self.pipeline, self.journal, self.prepared)
         publish_report(records, self.prepared.graph, results)
         folder = self.prepared.config.name
-        texts = {name: results.read_text(f"{folder}/{name}") for name in TEXTS}
-        self.tracker.close("FINISHED", {name: text or "" for name, text in texts.items()})
+        texts = {name: results.read_text(f"{folder}/{name}") or "" for name in TEXTS}
+        self.outbox.put(lambda: self.tracker.close("FINISHED", texts))
+        if left := self.outbox.finish():
+            self.progress.line(
+                f"[yellow]MLflow is still away[/yellow]: {left} entries are not written; the same "
+                "command writes them once it answers"
+            )
         return records
 
     def interrupt(self) -> None:
@@ -113,14 +121,14 @@ class Sweep:
         try:
             publish_tables(self.pipeline, self.journal, self.prepared.results)
         finally:
-            self.tracker.close("KILLED")
+            self.outbox.put(lambda: self.tracker.close("KILLED"))
 
     def _chosen(self, methods: Sequence[str]) -> list[Entry]:
         entries = present(self.journal.entries(), self.pipeline)
         return list(all_chosen(methods, entries).values())
 
     def _observer(self) -> Observer:
-        return Observer(self.pipeline, self.journal, self.tracker, self.progress)
+        return Observer(self.pipeline, self.journal, self.tracker, self.outbox, self.progress)
 
     def _has_weights(self, assignment: Assignment) -> bool:
         """Of the model itself and, where tickets are to be drawn from them, of its folds."""

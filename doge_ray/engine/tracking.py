@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import SweepConfig
@@ -25,6 +26,8 @@ from doge_ray.reporting.records import Run
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` shows a database file."""
+# The driver waits while it writes: better to write later than to wait for minutes.
+_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 _KEY = "doge_ray.key"
 _PARENT = "mlflow.parentRunId"
 _ODD = re.compile(r"[^\w\-. /:]")  # characters that MLflow allows in no name of a metric
@@ -46,15 +49,24 @@ class Tracker:
     def __init__(self, config: SweepConfig, science: Mapping[str, Any], place: str) -> None:
         for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        for name, limit in _PATIENCE.items():
+            os.environ.setdefault(name, limit)
         self.uri = tracking_uri(config.storage)
         self.client = MlflowClient(tracking_uri=self.uri)
-        self.experiment = self._experiment(config)
         self.runs: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         identity = Stage("sweep", {**science, "place": place}).digest
-        self.parent = self._open(f"{config.name}-{identity}", {}, name=config.name)
-        self.runs |= _children(self.client, self.experiment, self.parent)
-        self._log(self.parent, params=_text(science), tags={"model": config.model, "place": place})
+        try:
+            self.experiment = self._experiment(config)
+            self.parent = self._open(f"{config.name}-{identity}", {}, name=config.name)
+            self.runs |= _children(self.client, self.experiment, self.parent)
+            tags = {"model": config.model, "place": place}
+            self._log(self.parent, params=_text(science), tags=tags)
+        except MlflowException as error:
+            raise InputError(
+                f"MLflow does not answer at {self.uri!r} ({str(error).partition(chr(10))[0]}); "
+                "start it, or set MLFLOW_TRACKING_URI to where it is"
+            ) from None
 
     def start(
         self, name: str, training: str, params: Mapping[str, Any], tags: Mapping[str, str]

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import ray
 import torch
 from ray import tune
+from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from doge_ray.engine.choice import seen_metric
 from doge_ray.engine.claims import hold
+from doge_ray.engine.faults import describe, is_hopeless, is_loss
 from doge_ray.engine.jobs import Job, Report
+from doge_ray.engine.notice import Notice
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
@@ -32,6 +36,15 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
         claims: actor that lets one trial work on a stage at a time.
     """
     torch.set_num_threads(pipeline.graph.config.resources.cpus_per_worker)
+    try:
+        _train(config, pipeline, claims)
+    except Exception as error:
+        if _is_tried_again(error, pipeline, claims):
+            raise
+        tune.report({"error": describe(error), "dev_metric": None, "finished": False})
+
+
+def _train(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
     assignment, stopped = assignment_of(config), config.get("stopped")
     job = pipeline.training(assignment)
     if stopped and stopped["training"] == job.stage.digest:
@@ -52,6 +65,16 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
             "finished": True,
         }
     )
+
+
+def _is_tried_again(error: Exception, pipeline: Pipeline, claims: Any) -> bool:
+    """Whether Tune shall start the trial again, in a new process."""
+    if isinstance(error, TrainingFailedError) or is_hopeless(error):
+        return False  # a group of workers was started again as often as it may
+    if is_loss(error):
+        return True
+    failures: int = ray.get(claims.failed.remote(tune.get_context().get_trial_id()))
+    return failures <= pipeline.graph.config.search.max_failures
 
 
 def assignment_of(config: dict[str, Any]) -> Assignment:
@@ -80,7 +103,13 @@ def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:
     resources = pipeline.graph.config.resources
     if resources.trial_workers == 1:
         for job in jobs:
-            job.run(World.current(own_device(resources)), report)
+            job.run(World.current(own_device(resources), Notice()), report)
     elif jobs:
-        callbacks = [TuneReportCallback()] if report is tune.report else []
-        run_on_workers(jobs, pipeline.store, resources.trial_workers, resources, callbacks)
+        run_on_workers(
+            jobs,
+            pipeline.store,
+            resources.trial_workers,
+            resources,
+            pipeline.graph.config.search.max_failures,
+            [TuneReportCallback()] if report is tune.report else [],
+        )

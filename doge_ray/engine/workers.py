@@ -8,16 +8,16 @@ from typing import Any
 import ray.train
 import ray.train.torch
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
 from doge_ray.config import ResourceConfig
+from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memory_kill
 from doge_ray.engine.jobs import Job
+from doge_ray.engine.notice import Notice
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.training import TrainingJob
 from doge_ray.stages.world import World
-
-# A lost worker or node restarts the group; snapshots make that cost at most one epoch.
-RESTARTS = 3
 
 
 def run_on_workers(
@@ -25,23 +25,27 @@ def run_on_workers(
     store: StageStore,
     num_workers: int,
     resources: ResourceConfig,
+    max_failures: int,
     callbacks: list[Any] | None = None,
 ) -> None:
     """Run jobs, one after the other, on one group of Ray Train workers.
+
+    A group that lost a worker, a node or memory begins again from the jobs' snapshots.
 
     Args:
         jobs: sent to every worker; each is shared by all of them, with data parallelism.
         store: where Ray Train keeps its own state meanwhile.
         num_workers: processes that share the jobs.
         resources: processors and GPUs of each.
+        max_failures: times that a job which fails by an error of its own is tried again.
         callbacks: told of the workers' reports.
 
     Raises:
-        ray.train.TrainingFailedError: a job failed, and ``RESTARTS`` new attempts too.
+        ray.train.TrainingFailedError: a job failed, and the new attempts too.
     """
     # The same work has the same name, so that a restart finds what Ray Train knows of it.
     name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
-    TorchTrainer(
+    trainer = TorchTrainer(
         _work,
         train_loop_config={"jobs": list(jobs), "cpus": resources.cpus_per_worker},
         scaling_config=ScalingConfig(
@@ -52,10 +56,22 @@ def run_on_workers(
         run_config=RunConfig(
             name=name,
             storage_path=store.below("train"),
-            failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
             callbacks=callbacks,
         ),
-    ).fit()
+    )
+    losses = failures = 0
+    while True:
+        try:
+            trainer.fit()
+            break
+        except TrainingFailedError as error:
+            lost = is_loss(error)
+            losses, failures = losses + lost, failures + (not lost)
+            if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
+                raise
+            if is_memory_kill(str(error)):
+                _take_less(jobs, num_workers)
     store.delete(f"train/{name}")
 
 
@@ -75,7 +91,13 @@ def own_device(resources: ResourceConfig) -> torch.device:
 
 def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
-    world = World.current(ray.train.torch.get_device())
+    world = World.current(ray.train.torch.get_device(), Notice())
     for job in config["jobs"]:
         job.run(world, ray.train.report)
         world.broadcast(None)  # rank 0 has published before anyone goes on
+
+
+def _take_less(jobs: Sequence[Job], num_workers: int) -> None:
+    for job in jobs:
+        if isinstance(job, TrainingJob):
+            job.take_less(num_workers)

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from doge_ray.domains.batches import ordered_batches
+from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at
 from doge_ray.stages.evaluate import BATCH_SIZE
+from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 from doge_ray.tickets.activations import THRESHOLD, ActiveCounts
 
@@ -38,7 +39,8 @@ def count_active(
     model.eval()
     counts_D = torch.zeros(len(domains), dtype=torch.float64)
     active_DLF = torch.zeros(len(domains), *_neurons(model), dtype=torch.float64)
-    for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
+
+    def add(rows: Rows) -> None:
         batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
         del batch["labels"]
         # Where texts are padded on the left, the first token is not the first column.
@@ -50,6 +52,9 @@ def count_active(
         domains_B = torch.as_tensor(split.domains_N[rows], dtype=torch.long)
         counts_D.index_add_(0, domains_B, torch.ones(len(rows), dtype=torch.float64))
         active_DLF.index_add_(0, domains_B, active_BLF.double().cpu())
+
+    for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
+        in_parts_that_fit(add, rows)
     return ActiveCounts(
         tuple(domains), world.sum(counts_D).cpu().numpy(), world.sum(active_DLF).cpu().numpy()
     )

@@ -11,11 +11,12 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.domains.batches import ordered_batches
+from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
+from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 
@@ -39,7 +40,7 @@ def score(
         model: dense classifier.
         split: usually the training split of the source domains.
         domains: names, in the order of the split's domain indices.
-        batch_size: examples per backward pass.
+        batch_size: examples per backward pass; fewer where they do not fit into memory.
         granularity: |gradient| of the whole example, or summed over its tokens.
         world: the processes that share the work.
     """
@@ -47,12 +48,16 @@ def score(
     sums = _Sums(len(domains), *unit_shape(model))
     batches = ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]
     with GateGradients(model) as gates:
-        for rows in batches:
+
+        def add(rows: Rows) -> None:
             batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
             labels_B = batch.pop("labels")
             losses_B = example_losses(model(**batch).logits, labels_B)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
             sums.add(torch.as_tensor(split.domains_N[rows], dtype=torch.long), head_BLH, ffn_BL)
+
+        for rows in batches:
+            in_parts_that_fit(add, rows)
     return sums.moments(tuple(domains), world)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,20 +10,28 @@ import torch
 import torch.distributed as dist
 
 
+def _stays() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class World:
-    """Rank and size of the process group, and the device this process computes on."""
+    """Rank and size of the process group, and the device this process computes on.
+
+    ``has_notice`` says whether this process's machine is about to be taken away.
+    """
 
     rank: int
     size: int
     device: torch.device
+    has_notice: Callable[[], bool] = _stays
 
     @classmethod
-    def current(cls, device: torch.device) -> World:
+    def current(cls, device: torch.device, has_notice: Callable[[], bool] = _stays) -> World:
         """The running process group, or this process alone."""
         if dist.is_initialized():
-            return cls(dist.get_rank(), dist.get_world_size(), device)
-        return cls(0, 1, device)
+            return cls(dist.get_rank(), dist.get_world_size(), device, has_notice)
+        return cls(0, 1, device, has_notice)
 
     def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """Element-wise sum over all processes."""
@@ -30,6 +39,10 @@ class World:
             tensor = tensor.to(self.device)
             dist.all_reduce(tensor)
         return tensor
+
+    def is_leaving(self) -> bool:
+        """Whether the machine of any process is about to be taken away; all ask together."""
+        return bool(self.sum(torch.tensor(float(self.has_notice()))) > 0)
 
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, in rank order."""

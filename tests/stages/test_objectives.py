@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN, Minimiser, Objective
-from doge_ray.stages.train import Run
+from doge_ray.stages.run import Run
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
 from tests.stages.corpora import random_corpus
-from tests.stages.trainings import network, recipe
+from tests.stages.trainings import Forgetful, network, recipe
 
 ALONE = World(0, 1, torch.device("cpu"))
 DOMAINS_B = torch.tensor([0, 1, 2, 0, 1, 0, 2, 2, 1, 0, 2, 1])
@@ -122,7 +122,7 @@ def test_an_objective_learns_and_is_not_the_mean_loss(name: str) -> None:
         settings = recipe(max_epochs=4, objective=objective)
         run = Run(model, random_corpus(60), settings, ALONE)
         for _ in range(4):
-            run.train_epoch()
+            run.train_epoch(Forgetful())
         return [record["loss"] for record in run.history], model.classifier.weight.detach()
 
     losses, weight = trained(Objective(name, 0.5))

@@ -7,11 +7,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from doge_ray.stages.precision import Precision, autocast, computes_bf16
-from doge_ray.stages.train import Run
+from doge_ray.stages.run import Run
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
 from tests.stages.corpora import random_corpus
-from tests.stages.trainings import recipe
+from tests.stages.trainings import Forgetful, recipe
 
 CPU = torch.device("cpu")
 
@@ -58,7 +58,7 @@ def test_a_bf16_training_keeps_float32_weights_and_losses() -> None:
         for precision in ("fp32", "bf16")
     }
     for run in runs.values():
-        run.train_epoch()
+        run.train_epoch(Forgetful())
         assert {p.dtype for p in run.model.parameters()} == {torch.float32}
         assert {s["exp_avg"].dtype for s in run.optimizer.state.values()} == {torch.float32}
     exact, rounded = (run.history[0]["loss"] for run in runs.values())

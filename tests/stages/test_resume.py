@@ -12,7 +12,8 @@ import torch
 
 from doge_ray.domains.encoded import EncodedSplit
 from doge_ray.stages.objectives import Objective
-from doge_ray.stages.train import EpochRecord, Recipe, train
+from doge_ray.stages.run import EpochRecord, Recipe, Run
+from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
 from tests.stages.corpora import misleading_corpus
@@ -73,6 +74,41 @@ def test_bit_identical(batches: int, epochs_kept: int, settings: Recipe, tmp_pat
     assert told(history) == told(expected)
     assert reported == list(range(epochs_kept + 1, len(history) + 1))
     assert_same(state_of(model), state_of(whole))
+
+
+@pytest.mark.parametrize("settings", [LONG, ROBUST], ids=["mean loss", "group DRO"])
+@pytest.mark.parametrize("steps", [2, BATCHES, BATCHES + 1])
+def test_a_notice_loses_not_even_the_running_epoch(
+    steps: int, settings: Recipe, tmp_path: Path
+) -> None:
+    """Notice comes after some steps, the end two steps later; nothing before it is repeated."""
+    whole = tiny("bert")
+    expected = train(whole, DATA, settings, ALONE, Forgetful())
+    folder, data = Folder(tmp_path / "snapshot"), cut_after(steps + 2)
+    noticed = replace(ALONE, has_notice=lambda: data.train.left[0] <= 2)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny("bert"), data, settings, noticed, folder)
+
+    torch.manual_seed(steps)
+    model, rest = tiny("bert"), cut_after(1000)
+    history = train(model, rest, settings, ALONE, folder)
+    assert told(history) == told(expected)
+    assert_same(state_of(model), state_of(whole))
+    used = 1000 - rest.train.left[0]  # type: ignore[attr-defined]
+    assert used == len(expected) * BATCHES - steps
+
+
+def test_a_snapshot_of_one_process_serves_another_number(tmp_path: Path) -> None:
+    """The random states of other processes are not there: dropout draws afresh, not the same."""
+    folder, data = Folder(tmp_path / "snapshot"), cut_after(3)
+    noticed = replace(ALONE, has_notice=lambda: data.train.left[0] <= 1)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny("bert"), data, LONG, noticed, folder)
+    run = Run(tiny("bert"), DATA, LONG, ALONE)
+    run.world = replace(ALONE, size=2, rank=1)
+    run.restore(folder.latest())
+    assert run.progress.steps == 2
+    assert run.progress.loss == 0.0  # rank 0 has it
 
 
 def test_the_best_epoch_may_lie_before_the_cut(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
-from doge_ray.stages.train import Run, steps_per_epoch, train
+from doge_ray.stages.run import Run, steps_per_epoch
+from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
 from tests.stages.corpora import misleading_corpus, random_corpus
@@ -53,7 +54,7 @@ def test_an_epoch_sees_every_row_once(micro_batch_size: int | None) -> None:
     run = Run(network(), data, recipe(micro_batch_size=micro_batch_size, max_epochs=2), ALONE)
     epochs = []
     for _ in range(2):
-        run.train_epoch()
+        run.train_epoch(Forgetful())
         epochs.append(np.concatenate(seen).tolist())
         seen.clear()
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(21))
@@ -84,7 +85,7 @@ def test_of_equal_epochs_the_first_is_best() -> None:
     settings = recipe(max_epochs=9, patience=2, learning_rate=0.0)
     run = Run(network(), random_corpus(8), settings, ALONE)
     while not run.finished:
-        run.train_epoch()
+        run.train_epoch(Forgetful())
     assert len(run.history) == 3
     assert run.best_epoch == 1
 
@@ -102,7 +103,7 @@ def test_biases_and_norms_do_not_decay() -> None:
     for decay in (0.0, 0.5):
         settings = recipe(batch_size=16, warmup=0.0, weight_decay=decay)
         run = Run(network(), random_corpus(16), settings, ALONE)
-        run.train_epoch()  # one step
+        run.train_epoch(Forgetful())  # one step
         ends[decay] = state_of(run.model)
     for name, weight in start.items():
         decayed = 3e-3 * 0.5 * weight if weight.ndim > 1 else torch.zeros_like(weight)
@@ -138,8 +139,8 @@ def test_dropout_is_on_in_every_epoch() -> None:
     losses = {}
     for model in (network(), tiny("bert")):
         run = Run(model, random_corpus(24), recipe(learning_rate=0.0, max_epochs=2), ALONE)
-        run.train_epoch()
-        run.train_epoch()  # after an evaluation
+        run.train_epoch(Forgetful())
+        run.train_epoch(Forgetful())  # after an evaluation
         losses[model.config.hidden_dropout_prob] = [record["loss"] for record in run.history]
     assert losses[0.0][0] == pytest.approx(losses[0.0][1])
     assert losses[0.1][0] != pytest.approx(losses[0.0][0], rel=1e-3)

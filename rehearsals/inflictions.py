@@ -1,0 +1,149 @@
+"""What is done to a sweep, for real. Each returns once the fault itself is over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+import ray
+from ray.cluster_utils import Cluster
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+
+from rehearsals.services import (
+    Mlflow,
+    add_nodes,
+    filled,
+    processes,
+    read_only,
+    start_cluster,
+)
+from rehearsals.subject import Subject
+
+MINUTE = 60.0
+NOTICE = 15.0
+"""Seconds between notice and end of a preempted node."""
+
+
+@dataclass
+class Scene:
+    """A running sweep and what can be taken from it."""
+
+    subject: Subject
+    cluster: Cluster | None = None
+    mlflow: Mlflow | None = None
+
+    def worker(self, title: str = "ray::ImplicitFunc") -> int:
+        """The process id of one that computes; waits for it."""
+        root = os.getpid() if self.cluster else self.subject.running.pid
+        found: list[int] = []
+
+        def look() -> bool:
+            found[:] = [process.pid for process in processes(title, root)]
+            return bool(found)
+
+        self.subject.wait_until(look, f"a process {title}")
+        return found[0]
+
+
+def kill_trial(scene: Scene) -> None:
+    """SIGKILL the process of a trial."""
+    os.kill(scene.worker(), signal.SIGKILL)
+
+
+def pause_trial(scene: Scene) -> None:
+    """SIGSTOP the process of a trial for a minute."""
+    worker = scene.worker()
+    os.kill(worker, signal.SIGSTOP)
+    time.sleep(MINUTE)
+    os.kill(worker, signal.SIGCONT)
+
+
+def kill_train_worker(scene: Scene) -> None:
+    """SIGKILL one of the processes that share a training."""
+    os.kill(scene.worker("ray::RayTrainWorker"), signal.SIGKILL)
+
+
+def kill_claims(scene: Scene) -> None:
+    """SIGKILL the actor that keeps two trials from the same work."""
+    os.kill(scene.worker("ray::Claims"), signal.SIGKILL)
+
+
+def kill_all(scene: Scene) -> None:
+    """SIGKILL the driver and all of Ray."""
+    scene.subject.kill()
+
+
+def interrupt(scene: Scene) -> None:
+    """Ctrl-C."""
+    scene.subject.end(signal.SIGINT)
+
+
+def terminate(scene: Scene) -> None:
+    """SIGTERM, as ``ray job stop`` and every service manager send it."""
+    scene.subject.end(signal.SIGTERM)
+
+
+def remove_node(scene: Scene) -> None:
+    """A node dies without a word; another comes in its place."""
+    assert scene.cluster is not None
+    lost = next(iter(scene.cluster.worker_nodes))
+    scene.cluster.remove_node(lost, allow_graceful=False)
+    add_nodes(scene.cluster, 1)
+
+
+def preempt_node(scene: Scene) -> None:
+    """A node dies after notice: Ray drains it, as the watcher of a spot machine asks it to."""
+    cluster = scene.cluster
+    assert cluster is not None
+    lost = next(iter(cluster.worker_nodes))
+    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    end = time.time() + NOTICE
+    ray._raylet.GcsClient(cluster.address).drain_node(
+        lost.node_id, reason, "rehearsed", int(end * 1000)
+    )
+    add_nodes(cluster, 1)
+    time.sleep(max(0.0, end - time.time()))
+    cluster.remove_node(lost, allow_graceful=False)
+
+
+def lose_cluster(scene: Scene) -> None:
+    """The head dies with all nodes and the driver on it; another cluster is started."""
+    assert scene.cluster is not None
+    scene.subject.kill()
+    scene.cluster.shutdown()
+    scene.cluster = start_cluster(nodes=2)
+    scene.subject.address = scene.cluster.address
+
+
+def kill_mlflow(scene: Scene) -> None:
+    """SIGKILL the tracking server; it is started again a minute later."""
+    assert scene.mlflow is not None
+    scene.mlflow.signal(signal.SIGKILL)
+    time.sleep(MINUTE)
+    scene.mlflow.start()
+
+
+def pause_mlflow(scene: Scene) -> None:
+    """SIGSTOP the tracking server for a minute: it takes connections and does not answer."""
+    assert scene.mlflow is not None
+    scene.mlflow.signal(signal.SIGSTOP)
+    time.sleep(MINUTE)
+    scene.mlflow.signal(signal.SIGCONT)
+
+
+def refuse_writes(scene: Scene) -> None:
+    """The storage is read-only for a minute."""
+    with read_only(scene.subject.storage):
+        time.sleep(MINUTE)
+
+
+def fill_disk(scene: Scene) -> None:
+    """The storage has no free byte for a minute."""
+    with filled(scene.subject.storage):
+        time.sleep(MINUTE)
+
+
+def nothing(scene: Scene) -> None:
+    """The fault is in the settings."""

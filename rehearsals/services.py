@@ -1,0 +1,149 @@
+"""What a sweep leans on, to be taken away: a cluster of two nodes, MLflow, a small disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from ray.cluster_utils import Cluster
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Mlflow:
+    """A tracking server that can be stopped, killed and started again."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """What it writes to."""
+        return f"sqlite:///{self.folder}/mlflow.db"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        arguments = ["--backend-store-uri", self.database, "--port", str(self.port)]
+        arguments += ["--artifacts-destination", str(self.folder / "artifacts")]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", *arguments],
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5)
+                return
+            except OSError:
+                time.sleep(0.2)
+        raise RuntimeError("MLflow's server did not start")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+        if number == signal.SIGKILL:
+            self.process.wait()
+
+
+@contextmanager
+def mlflow_server(folder: Path) -> Iterator[Mlflow]:
+    """A tracking server, gone in the end."""
+    server = Mlflow(folder, free_port())
+    server.start()
+    try:
+        yield server
+    finally:
+        server.signal(signal.SIGKILL)
+
+
+def start_cluster(nodes: int) -> Cluster:
+    """A Ray cluster whose head computes nothing, and so many nodes of one CPU that do."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    add_nodes(cluster, nodes)
+    return cluster
+
+
+def add_nodes(cluster: Cluster, number: int) -> None:
+    """Let a cluster grow."""
+    for _ in range(number):
+        cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """A filesystem of its own, in memory, at a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True
+    )
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let every write below a folder be refused; what is open already stays open."""
+    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Let there be no free byte on the disk of a folder."""
+    ballast = folder / "ballast"
+    with ballast.open("wb") as file:
+        try:
+            while True:
+                file.write(b"\0" * 65536)
+                file.flush()
+        except OSError:
+            pass  # full, as wanted
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+def processes(title: str, root: int) -> list[psutil.Process]:
+    """Descendants of a process whose title begins so, such as ``ray::ImplicitFunc``."""
+    found = []
+    for process in psutil.Process(root).children(recursive=True):
+        try:
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found

@@ -1,0 +1,58 @@
+"""Which failures count, which are tried again, and what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.train import ControllerError, WorkerGroupError
+
+from doge_ray.engine.faults import SmallerBatchError, describe, is_hopeless, is_loss, is_memory_kill
+
+BUG = ValueError("label 7 is not among the classes\nmore")
+PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:538] Connection closed by peer [10.0.0.2]")
+DIED = ActorDiedError()
+
+
+def group(*errors: Exception) -> WorkerGroupError:
+    return WorkerGroupError("workers failed", dict(enumerate(errors)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DIED,
+        OutOfMemoryError("1 worker(s) were killed due to the node running low on memory."),
+        ControllerError(TimeoutError("no workers came up")),
+        SmallerBatchError(),
+        group(DIED),
+        group(DIED, PEER, PEER),
+        group(PEER, torch.distributed.DistNetworkError("reset")),
+        group(BUG, DIED),  # what failed beside a lost worker may have failed because of it
+        group(SmallerBatchError(), PEER),
+    ],
+)
+def test_what_was_lost_does_not_count(error: Exception) -> None:
+    assert is_loss(error)
+
+
+@pytest.mark.parametrize(
+    "error", [BUG, FloatingPointError("nan"), OSError(28, "full"), group(BUG), group(PEER, BUG)]
+)
+def test_what_the_code_raised_counts(error: Exception) -> None:
+    assert not is_loss(error)
+
+
+def test_only_a_loss_that_is_not_finite_is_hopeless() -> None:
+    assert is_hopeless(FloatingPointError("the loss became nan in epoch 1"))
+    assert not is_hopeless(BUG)
+
+
+def test_a_group_is_described_by_the_error_that_ended_it() -> None:
+    expected = "ValueError: label 7 is not among the classes"
+    assert describe(BUG) == describe(group(PEER, BUG)) == expected
+
+
+def test_ray_says_what_it_killed_for_memory() -> None:
+    assert is_memory_kill(str(OutOfMemoryError("killed due to the node running low on memory.")))
+    assert not is_memory_kill(str(DIED))
