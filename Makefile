@@ -5,13 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test lint bench ui clean
+.PHONY: help venv quickstart test lint bench rehearse-faults rehearse-soak ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make bench        scoring and rewinding against their baselines"
+	@echo "make rehearse-faults  every fault, inflicted on a sweep for real; needs root, an hour"
+	@echo "make rehearse-soak    30 minutes of a sweep of which something is killed all the time"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
 
 # uv installs in seconds what takes pip minutes; it is told of pip's own extra sources.
@@ -39,6 +41,12 @@ lint: venv
 bench: venv
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.rewinding
+
+rehearse-faults: venv
+	$(BIN)/python -m rehearsals.faults
+
+rehearse-soak: venv
+	$(BIN)/python -m rehearsals.soak
 
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
