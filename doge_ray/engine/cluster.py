@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,15 +17,28 @@ from doge_ray.errors import InputError
 
 @contextmanager
 def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[None]:
+    """Connect as ``connected`` does, to run a sweep.
+
+    Raises:
+        InputError: there is no cluster, or it is too small for one worker.
+    """
+    with connected(address):
+        _check_size(config)
+        yield
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[None]:
     """Connect to ``address`` or ``RAY_ADDRESS``, or start Ray here; disconnect in the end.
 
     Raises:
-        InputError: no cluster answers, or it is too small for one worker.
+        InputError: no cluster answers, or it does not take this process.
     """
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None:
         # This machine gives no notice before it goes, and waiting for one costs seconds.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -37,8 +51,9 @@ def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[Non
             f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head and "
             "name it as HOST:6379, or unset RAY_ADDRESS to use this machine"
         ) from None
+    # Ray's own handler ends the process before anything is written.
+    signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        _check_size(config)
         yield
     finally:
         ray.shutdown()

@@ -41,7 +41,7 @@ def run_on_workers(
     """
     # The same work has the same name, so that a restart finds what Ray Train knows of it.
     name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
-    TorchTrainer(
+    _Trainer(
         _work,
         train_loop_config={"jobs": list(jobs), "cpus": resources.cpus_per_worker},
         scaling_config=ScalingConfig(
@@ -57,6 +57,12 @@ def run_on_workers(
         ),
     ).fit()
     store.delete(f"train/{name}")
+
+
+class _Trainer(TorchTrainer):
+    """Leaves Ctrl-C alone: Ray Train's handler ends the process with 0, and stays for good."""
+
+    def _register_sigint_handler(self, controller: Any) -> None: ...
 
 
 def worker_resources(resources: ResourceConfig) -> dict[str, float]:
