@@ -206,6 +206,28 @@ def tracking_uri(storage: str) -> str:
     return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
 
 
+def check_tracking(storage: str) -> str:
+    """Where runs will be tracked, once that answered.
+
+    Raises:
+        InputError: it does not.
+    """
+    uri = tracking_uri(storage)
+    database = uri.removeprefix("sqlite:///")
+    if database != uri and not Path(database).is_file():
+        return uri  # the sweep will make it
+    with _impatient():
+        try:
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        except Exception as error:  # whatever is wrong with it
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"MLflow does not answer at {uri} ({reason}); start its server, or name another in "
+                "MLFLOW_TRACKING_URI"
+            ) from None
+    return uri
+
+
 def _children(client: MlflowClient, experiment: str, parent: str) -> dict[str, str]:
     """Run ids of a sweep's trials and stages, by key."""
     found: dict[str, str] = {}
