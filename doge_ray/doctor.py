@@ -18,7 +18,8 @@ def main(arguments: Sequence[str]) -> None:
     """Parse the command line; print findings and remedies. Ends with 1 if something is wrong."""
     options = _parser().parse_intermixed_args(arguments)
     configs = _configs(options)
-    storage = configs[0].storage if configs else SweepConfig.model_fields["storage"].get_default()
+    default = SweepConfig.model_fields["storage"].get_default(call_default_factory=True)
+    storage = configs[0].storage if configs else default
 
     # Ray and MLflow take seconds to import: what is quickly checked was checked before.
     from doge_ray.engine.checkup import examine, examine_inputs, show

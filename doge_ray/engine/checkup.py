@@ -124,14 +124,13 @@ def _leave(place: Storage, letter: str) -> str:
 def _ask(place: Storage, letter: str, seconds: float) -> Iterator[Answer | Finding]:
     """Send for the facts of all nodes at once; a node that gives none is a finding itself."""
     sent_for = ray.remote(num_cpus=0, max_retries=0)(gather)
-    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    nodes = _alive()
     names, asked = _names(nodes), {}
     for identity in nodes:
-        there = sent_for.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(identity, soft=False)
-        )
+        there = NodeAffinitySchedulingStrategy(identity, soft=False)
+        files = f"{letter}/{DRIVER}", f"{letter}/{identity}"
         sent = time.time()
-        answer = there.remote(place.root, f"{letter}/{DRIVER}", f"{letter}/{identity}")
+        answer = sent_for.options(scheduling_strategy=there).remote(place.root, *files)
         asked[answer] = identity, sent
     waiting, until = list(asked), time.monotonic() + seconds
     while waiting:
@@ -144,15 +143,22 @@ def _ask(place: Storage, letter: str, seconds: float) -> Iterator[Answer | Findi
             facts = ray.get(done[0])
         except Exception as error:  # whatever keeps a node from answering
             cause = str(error).strip().splitlines()[-1]
-            yield Finding(names[identity], "answer", "error", cause, UNABLE)
+            if identity in _alive():  # else it was a spot machine, which may go
+                yield Finding(names[identity], "answer", "error", cause, UNABLE)
             continue
-        gpus = nodes[identity]["Resources"].get("GPU", 0.0)
         seen = place.read_text(f"{letter}/{identity}")
+        gpus = nodes[identity]["Resources"].get("GPU", 0.0)
         yield Answer(names[identity], gpus, facts, seen, sent, received)
     for answer in waiting:
         ray.cancel(answer, force=True)
         identity, _ = asked[answer]
-        yield Finding(names[identity], "answer", "error", f"none in {seconds:g} s", SILENT)
+        if identity in _alive():
+            yield Finding(names[identity], "answer", "error", f"none in {seconds:g} s", SILENT)
+
+
+def _alive() -> dict[str, dict[str, Any]]:
+    """What Ray knows of its nodes, by Ray's number of them."""
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
 def _names(nodes: Mapping[str, dict[str, Any]]) -> dict[str, str]:

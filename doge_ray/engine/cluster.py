@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray.exceptions import AuthenticationError
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.workers import worker_resources
@@ -49,7 +50,16 @@ def connected(address: str | None = None) -> Iterator[None]:
     except (ConnectionError, ValueError) as error:
         raise InputError(
             f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head and "
-            "name it as HOST:6379, or unset RAY_ADDRESS to use this machine"
+            "name it as HOST:6379, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH if it asks for "
+            "a token, or unset RAY_ADDRESS to use this machine"
+        ) from None
+    except (RuntimeError, AuthenticationError) as error:
+        if address is None:
+            raise
+        raise InputError(
+            f"the Ray cluster at {address!r} does not take this process: "
+            f"{' '.join(str(error).split())}; run with its versions and its token, or send it the "
+            "sweep with --submit"
         ) from None
     # Ray's own handler ends the process before anything is written.
     signal.signal(signal.SIGTERM, on_sigterm)

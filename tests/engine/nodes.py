@@ -48,15 +48,16 @@ def two_nodes() -> Iterator[Nodes]:
     }
     head, server, client = free_ports(3)
     nodes = Nodes(f"127.0.0.1:{head}", f"http://127.0.0.1:{server}", known)
-    of_head = ("--head", f"--port={head}", f"--dashboard-port={server}", f"--temp-dir={folder}")
+    ports = f"--port={head}", f"--dashboard-port={server}", f"--ray-client-server-port={client}"
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for name, where in (
-            ("head", (*of_head, f"--ray-client-server-port={client}")),
+            ("head", ("--head", *ports)),
             ("second", (f"--address={nodes.address}",)),
         ):
             log = folder / f"{name}.log"
-            process = _start(where, known, log)
+            # In one folder the nodes would take each other's unpacked working directories away.
+            process = _start((*where, f"--temp-dir={folder / name}"), known, log)
             stack.callback(process.wait)
             stack.callback(kill_session, process.pid)
             _wait_until_started(process, log)
