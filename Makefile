@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test lint bench ui clean
+.PHONY: help venv quickstart test test-slow lint bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
+	@echo "make test-slow    the tests that are too long for make test"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make bench        scoring and rewinding against their baselines"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
@@ -29,6 +30,9 @@ quickstart: venv
 
 test: venv
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: venv
+	$(BIN)/python -m pytest -m slow
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> None:
 
     # Ray and MLflow take seconds to import: what is quickly checked was checked before.
     from doge_ray.engine.checkup import examine, examine_inputs, show
-    from doge_ray.engine.cluster import connected
+    from doge_ray.engine.connection import connected
 
     findings = [finding for config in configs for finding in examine_inputs(config)]
     with connected(options.address):

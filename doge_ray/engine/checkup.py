@@ -18,7 +18,7 @@ from rich.table import Table
 from doge_ray.config import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.cluster import connected
+from doge_ray.engine.connection import connected
 from doge_ray.engine.facts import gather, versions
 from doge_ray.engine.inspection import Answer, Finding, inspect, remedies
 from doge_ray.engine.storage import Storage

@@ -5,7 +5,6 @@ One cluster serves all tests: starting one takes as long as several of them.
 
 from __future__ import annotations
 
-import shlex
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +18,9 @@ from tests.engine.nodes import Nodes, two_nodes
 from tests.engine.project import command, make_project, published
 
 pytestmark = pytest.mark.ray
+
+TRIAL = "dense-0000-0  source dev"
+"""What is said when the first trial has ended."""
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +63,10 @@ class Ended:
     error: str
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+def ended(process: subprocess.Popen[str], seen: str = "") -> Ended:
+    """Wait for the end; ``seen`` was read before."""
     output, error = process.communicate(timeout=300)
-    return Ended(process.returncode, output, error)
+    return Ended(process.returncode, seen + output, error)
 
 
 def read_until(word: str, process: subprocess.Popen[str]) -> str:
@@ -79,43 +82,27 @@ def read_until(word: str, process: subprocess.Popen[str]) -> str:
 
 @dataclass(frozen=True)
 class Visits:
-    """To one sweep: what was seen by each, and what was published after some."""
+    """To one sweep."""
 
     left: Ended
     with_other_settings: Ended
-    stopped: Ended
-    tables: set[str]
     finished: Ended
+    published: dict[str, int]
     again: Ended
-    published: dict[str, dict[str, int]]
 
 
 @pytest.fixture(scope="module")
 def visits(folder: Path, nodes: Nodes) -> Visits:
-    """Left after the first trial; followed, stopped; finished; and asked for once more."""
+    """Left after the first trial, followed to the end, and asked for once more."""
     first = start(folder, nodes)
-    seen = read_until("dense-0000-0  source dev", first)
+    seen = read_until(TRIAL, first)
     first.send_signal(signal.SIGINT)
-    left = ended(first)
-    left = Ended(left.code, seen + left.output, left.error)
-
+    left = ended(first, seen)
     second = start(folder, nodes)
-    seen = read_until("dense-0000-0  source dev", second)
     others = ended(start(folder, nodes, "search.num_trials=2"))
-    stop = left.error.split("it, ")[1].split(" ends it")[0]
-    subprocess.run(
-        shlex.split(stop), env=nodes.environment, check=True, capture_output=True, timeout=120
-    )
-    stopped = ended(second)
-    stopped = Ended(stopped.code, seen + stopped.output, stopped.error)
-    tables = {path.name for path in (folder / "runs/mine").iterdir()}
-    after = {"stopped": published(folder)}
-
-    finished = ended(start(folder, nodes))
-    after["finished"] = published(folder)
-    again = ended(start(folder, nodes))
-    after["again"] = published(folder)
-    return Visits(left, others, stopped, tables, finished, again, after)
+    finished = ended(second)
+    before = published(folder)
+    return Visits(left, others, finished, before, ended(start(folder, nodes)))
 
 
 def test_who_leaves_is_told_how_to_come_back_and_how_to_stop(visits: Visits) -> None:
@@ -124,11 +111,11 @@ def test_who_leaves_is_told_how_to_come_back_and_how_to_stop(visits: Visits) -> 
     assert "ray job stop mine-1" in visits.left.error
 
 
-def test_who_comes_back_sees_all_from_the_beginning_and_no_line_twice(visits: Visits) -> None:
-    assert visits.left.output in visits.stopped.output
-    lines = [line for line in visits.stopped.output.splitlines() if "dense-" in line]
-    assert lines
-    assert len(set(lines)) == len(lines)
+def test_who_comes_back_sees_all_from_the_beginning_to_the_end(visits: Visits) -> None:
+    assert visits.finished.code == 0, visits.finished.output + visits.finished.error
+    assert visits.left.output in visits.finished.output
+    assert visits.finished.output.count(TRIAL) == 1
+    assert "100.0" in visits.finished.output
 
 
 def test_a_running_sweep_is_not_followed_under_other_settings(visits: Visits) -> None:
@@ -136,24 +123,42 @@ def test_a_running_sweep_is_not_followed_under_other_settings(visits: Visits) ->
     assert "mine-1 runs this sweep with other settings" in visits.with_other_settings.error
 
 
-def test_a_stopped_sweep_leaves_its_tables(visits: Visits) -> None:
-    assert visits.stopped.code == 1
-    assert "interrupted; nothing finished is lost" in visits.stopped.output
-    assert {"summary.md", "trials.parquet"} <= visits.tables
+def test_a_healthy_cluster_is_not_spoken_of_before_a_sweep(visits: Visits) -> None:
+    assert "versions" not in visits.finished.output
 
 
-def test_a_stopped_sweep_goes_on_and_a_finished_one_is_found_finished(visits: Visits) -> None:
-    assert visits.finished.code == 0, visits.finished.output + visits.finished.error
+def test_a_finished_sweep_is_found_finished(visits: Visits, folder: Path) -> None:
     assert visits.again.code == 0, visits.again.output + visits.again.error
-    before, after, again = visits.published.values()
-    assert before
-    assert {path: after[path] for path in before} == before
-    assert set(after) > set(before)
-    assert again == after
+    assert "mine-2 at" in visits.again.error
     assert "epoch" not in visits.again.output
     assert "100.0" in visits.again.output
+    assert published(folder) == visits.published
 
 
+@pytest.mark.slow
+def test_a_stopped_sweep_leaves_its_tables_and_goes_on(folder: Path, nodes: Nodes) -> None:
+    settings = "name=stopped", "seed=1"
+    before = set(published(folder))
+    running = start(folder, nodes, *settings)
+    seen = read_until(TRIAL, running)
+    stop = "ray", "job", "stop", "stopped-1", "--address", nodes.job_server
+    subprocess.run(stop, env=nodes.environment, check=True, capture_output=True, timeout=120)
+    stopped = ended(running, seen)
+    assert stopped.code == 1
+    assert "interrupted; nothing finished is lost" in stopped.output
+    assert "the same command goes on" in stopped.error
+    tables = {path.name for path in (folder / "runs/stopped").iterdir()}
+    assert {"summary.md", "trials.parquet"} <= tables
+
+    done = {path: time for path, time in published(folder).items() if path not in before}
+    finished = ended(start(folder, nodes, *settings))
+    assert finished.code == 0, finished.output + finished.error
+    assert done
+    assert {path: published(folder)[path] for path in done} == done
+    assert set(published(folder)) > set(done)
+
+
+@pytest.mark.slow
 def test_a_storage_that_would_go_with_the_job_is_refused(folder: Path, nodes: Nodes) -> None:
     result = ended(start(folder, nodes, "storage=runs", "name=lost"))
     assert result.code == 2, result.output + result.error
