@@ -82,57 +82,71 @@ def read_until(word: str, process: subprocess.Popen[str]) -> str:
 
 @dataclass(frozen=True)
 class Visits:
-    """To one sweep."""
+    """To one job."""
 
     left: Ended
     with_other_settings: Ended
-    finished: Ended
-    published: dict[str, int]
-    again: Ended
+    followed: Ended
 
 
 @pytest.fixture(scope="module")
 def visits(folder: Path, nodes: Nodes) -> Visits:
-    """Left after the first trial, followed to the end, and asked for once more."""
-    first = start(folder, nodes)
-    seen = read_until(TRIAL, first)
+    """Left at its beginning and followed to its end, which comes soon: its storage will not do."""
+    settings = "storage=runs", "name=lost"
+    first = start(folder, nodes, *settings)
+    seen = read_until("Running entrypoint", first)
     first.send_signal(signal.SIGINT)
     left = ended(first, seen)
-    second = start(folder, nodes)
-    others = ended(start(folder, nodes, "search.num_trials=2"))
-    finished = ended(second)
-    before = published(folder)
-    return Visits(left, others, finished, before, ended(start(folder, nodes)))
+    second = start(folder, nodes, *settings)
+    others = ended(start(folder, nodes, *settings, "search.num_trials=2"))
+    return Visits(left, others, ended(second))
 
 
 def test_who_leaves_is_told_how_to_come_back_and_how_to_stop(visits: Visits) -> None:
     assert visits.left.code == 130
-    assert "mine-1 goes on; the same command follows it" in visits.left.error
-    assert "ray job stop mine-1" in visits.left.error
+    assert "lost-1 goes on; the same command follows it" in visits.left.error
+    assert "ray job stop lost-1" in visits.left.error
 
 
-def test_who_comes_back_sees_all_from_the_beginning_to_the_end(visits: Visits) -> None:
-    assert visits.finished.code == 0, visits.finished.output + visits.finished.error
-    assert visits.left.output in visits.finished.output
-    assert visits.finished.output.count(TRIAL) == 1
-    assert "100.0" in visits.finished.output
+def test_who_comes_back_sees_all_from_the_beginning_and_gets_the_exit_code(visits: Visits) -> None:
+    assert visits.followed.code == 2, visits.followed.output + visits.followed.error
+    assert "lost-1 at" in visits.followed.error
+    assert visits.left.output in visits.followed.output
+    assert visits.followed.output.count("Running entrypoint") == 1
 
 
 def test_a_running_sweep_is_not_followed_under_other_settings(visits: Visits) -> None:
     assert visits.with_other_settings.code == 2
-    assert "mine-1 runs this sweep with other settings" in visits.with_other_settings.error
+    assert "lost-1 runs this sweep with other settings" in visits.with_other_settings.error
 
 
-def test_a_healthy_cluster_is_not_spoken_of_before_a_sweep(visits: Visits) -> None:
-    assert "versions" not in visits.finished.output
+def test_a_storage_that_would_go_with_the_job_is_refused_before_all_else(visits: Visits) -> None:
+    assert "lies in the job's own folder" in visits.followed.output
+    assert "s3://BUCKET/FOLDER" in visits.followed.output
+    # Nothing else is wrong with the cluster, and the data was not looked at yet.
+    assert "versions" not in visits.followed.output
+    assert "rarest label" not in visits.followed.output
 
 
-def test_a_finished_sweep_is_found_finished(visits: Visits, folder: Path) -> None:
-    assert visits.again.code == 0, visits.again.output + visits.again.error
-    assert "mine-2 at" in visits.again.error
-    assert "epoch" not in visits.again.output
-    assert "100.0" in visits.again.output
-    assert published(folder) == visits.published
+@pytest.mark.slow
+def test_a_submitted_sweep_is_finished_and_then_found_finished(folder: Path, nodes: Nodes) -> None:
+    first = start(folder, nodes)
+    seen = read_until(TRIAL, first)
+    first.send_signal(signal.SIGINT)
+    left = ended(first, seen)
+    finished = ended(start(folder, nodes))
+    assert finished.code == 0, finished.output + finished.error
+    assert left.output in finished.output
+    assert finished.output.count(TRIAL) == 1
+    assert "100.0" in finished.output
+
+    before = published(folder)
+    again = ended(start(folder, nodes))
+    assert again.code == 0, again.output + again.error
+    assert "mine-2 at" in again.error
+    assert "epoch" not in again.output
+    assert "100.0" in again.output
+    assert published(folder) == before
 
 
 @pytest.mark.slow
@@ -156,15 +170,6 @@ def test_a_stopped_sweep_leaves_its_tables_and_goes_on(folder: Path, nodes: Node
     assert done
     assert {path: published(folder)[path] for path in done} == done
     assert set(published(folder)) > set(done)
-
-
-@pytest.mark.slow
-def test_a_storage_that_would_go_with_the_job_is_refused(folder: Path, nodes: Nodes) -> None:
-    result = ended(start(folder, nodes, "storage=runs", "name=lost"))
-    assert result.code == 2, result.output + result.error
-    assert "lies in the job's own folder" in result.output
-    assert "s3://BUCKET/FOLDER" in result.output
-    assert "epoch" not in result.output
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
