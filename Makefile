@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test lint bench rehearse-faults rehearse-soak ui clean
+.PHONY: help venv quickstart test test-slow lint bench rehearse-faults rehearse-soak ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
+	@echo "make test-slow    the tests that are too long for make test"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make bench        scoring and rewinding against their baselines"
 	@echo "make rehearse-faults  every fault, inflicted on a sweep for real; needs root, an hour"
@@ -31,6 +32,9 @@ quickstart: venv
 
 test: venv
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: venv
+	$(BIN)/python -m pytest -m slow
 
 lint: venv
 	$(BIN)/ruff format --check .

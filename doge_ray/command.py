@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,9 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
 
     Exit codes: 0 done, 1 a sweep that cannot go on, 2 bad input, 130 interrupted.
     """
+    # Sent by ``ray job stop``, schedulers and containers: it goes the way of Ctrl-C, also where a
+    # shell started the command with SIGINT ignored.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main(sys.argv[1:])
     except InputError as error:

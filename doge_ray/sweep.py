@@ -10,12 +10,14 @@ any interruption.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from doge_ray.command import make_console, run_command
-from doge_ray.config import Parts, SweepConfig, load_config, load_parts
+from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
 from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
 from doge_ray.domains.corpus import load_corpus
@@ -29,18 +31,26 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Parse the command line and run the sweep, or the several that it consists of."""
+    """Parse the command line; run the sweep or the several that it consists of, here or there."""
     options = _parser().parse_intermixed_args(arguments)
-    parts = load_parts(options.name, options.overrides)
-    if parts is not None:
-        run_all(parts, options)
+    sweep = load_parts(options.name, options.overrides) or load_config(
+        options.name, options.overrides
+    )
+    if options.submit:
+        from doge_ray.engine.submission import submit
+
+        files = sweep_files(options.name)
+        sys.exit(submit(sweep.name, files, options.overrides, options.address))
+    elif isinstance(sweep, Parts):
+        run_all(sweep, options)
     else:
-        run_one(load_config(options.name, options.overrides), options)
+        run_one(sweep, options)
 
 
 def run_one(config: SweepConfig, options: argparse.Namespace) -> None:
     """One sweep, or its plan."""
     Storage(config.storage).check_writable()
+    _require_health(config.storage, options)
     corpus = load_corpus(config.data)
     model_folder = find_model(config.model)
 
@@ -54,6 +64,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     """Several sweeps, all of them checked before the first begins."""
     configs = [part.config for part in parts.parts]
     Storage(parts.storage).check_writable()
+    _require_health(parts.storage, options)
     folders = [find_model(config.model) for config in configs]
 
     from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
@@ -78,6 +89,14 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     finally:
         console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
     console.print(f"results  {parts.storage}/{parts.name}")
+
+
+def _require_health(storage: str, options: argparse.Namespace) -> None:
+    """Of a cluster, before anything is fetched or computed for it."""
+    if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
+        from doge_ray.engine.checkup import require_health
+
+        require_health(storage, options.address, make_console())
 
 
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:
@@ -140,8 +159,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="change a setting; of several sweeps in all of them, PART:key=value in one",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and its cost")
-    parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--dry-run", action="store_true", help="print the plan and its cost")
+    where.add_argument(
+        "--submit",
+        action="store_true",
+        help="run it on a cluster as a Ray job that outlives this command, and follow it; the same "
+        "command finds it again",
+    )
+    parser.add_argument(
+        "--address",
+        help="of a Ray cluster, HOST:6379; default: RAY_ADDRESS, or this machine. With --submit, "
+        "of its job server; default: RAY_API_SERVER_ADDRESS, or http://127.0.0.1:8265",
+    )
     return parser
 
 

@@ -12,7 +12,7 @@ from doge_ray.config.data import (
     Task,
 )
 from doge_ray.config.load import load_config
-from doge_ray.config.parts import Part, Parts, load_parts
+from doge_ray.config.parts import Part, Parts, load_parts, sweep_files
 from doge_ray.config.schema import ResourceConfig, ScoringConfig, SweepConfig, TrainConfig
 from doge_ray.config.search import Range, SearchConfig
 
@@ -34,4 +34,5 @@ __all__ = [
     "TrainConfig",
     "load_config",
     "load_parts",
+    "sweep_files",
 ]

@@ -105,6 +105,14 @@ def load_parts(name: str, overrides: Sequence[str] = ()) -> Parts | None:
     return Parts(wanted.name, parts[0].config.storage, parts)
 
 
+def sweep_files(name: str) -> dict[str, Path]:
+    """The YAML files that a sweep is read from, its parts' too, by the names they are given."""
+    files = {name: find_sweep(name)}
+    for part in read_settings(files[name]).get("parts", ()):
+        files[part["sweep"]] = find_sweep(part["sweep"])
+    return files
+
+
 def _part(part: PartSettings, whole: str, overrides: Iterable[str], path: Path) -> Part:
     short = part.short_name()
     pairs = [*part.set.items()]

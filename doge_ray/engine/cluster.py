@@ -1,47 +1,28 @@
-"""A Ray cluster to run on: the one at an address, or this machine."""
+"""A Ray cluster to run a sweep on."""
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
 
 from doge_ray.config import SweepConfig
+from doge_ray.engine.connection import connected
 from doge_ray.engine.workers import worker_resources
 from doge_ray.errors import InputError
 
 
 @contextmanager
 def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[None]:
-    """Connect to ``address`` or ``RAY_ADDRESS``, or start Ray here; disconnect in the end.
+    """Connect as ``connected`` does, to run a sweep.
 
     Raises:
-        InputError: no cluster answers, or it is too small for one worker.
+        InputError: there is no cluster, or it is too small for one worker.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address is None:
-        # This machine gives no notice before it goes, and waiting for one costs seconds.
-        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
-    try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=False if address is None else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, ValueError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head and "
-            "name it as HOST:6379, or unset RAY_ADDRESS to use this machine"
-        ) from None
-    try:
+    with connected(address):
         _check_size(config)
         yield
-    finally:
-        ray.shutdown()
 
 
 def _check_size(config: SweepConfig) -> None:

@@ -63,10 +63,7 @@ class Tracker:
             tags = {"model": config.model, "place": place}
             self._log(self.parent, params=_text(science), tags=tags)
         except MlflowException as error:
-            raise InputError(
-                f"MLflow does not answer at {self.uri!r} ({str(error).partition(chr(10))[0]}); "
-                "start it, or set MLFLOW_TRACKING_URI to where it is"
-            ) from None
+            raise _silent(self.uri, error) from None
 
     def start(
         self, name: str, training: str, params: Mapping[str, Any], tags: Mapping[str, str]
@@ -216,6 +213,32 @@ def tracking_uri(storage: str) -> str:
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
     return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
+
+
+def check_tracking(storage: str) -> str:
+    """Where runs will be tracked, once that answered.
+
+    Raises:
+        InputError: it does not.
+    """
+    uri = tracking_uri(storage)
+    database = uri.removeprefix("sqlite:///")
+    if database != uri and not Path(database).is_file():
+        return uri  # the sweep will make it
+    with _impatient():
+        try:
+            MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+        except Exception as error:  # whatever is wrong with it
+            raise _silent(uri, error) from None
+    return uri
+
+
+def _silent(uri: str, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0]
+    return InputError(
+        f"MLflow does not answer at {uri} ({reason}); start its server, or name another in "
+        "MLFLOW_TRACKING_URI"
+    )
 
 
 def _children(client: MlflowClient, experiment: str, parent: str) -> dict[str, str]:

@@ -45,7 +45,7 @@ def run_on_workers(
     """
     # The same work has the same name, so that a restart finds what Ray Train knows of it.
     name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
-    trainer = TorchTrainer(
+    trainer = _Trainer(
         _work,
         train_loop_config={"jobs": list(jobs), "cpus": resources.cpus_per_worker},
         scaling_config=ScalingConfig(
@@ -73,6 +73,12 @@ def run_on_workers(
             if is_memory_kill(str(error)):
                 _take_less(jobs, num_workers)
     store.delete(f"train/{name}")
+
+
+class _Trainer(TorchTrainer):
+    """Leaves Ctrl-C alone: Ray Train's handler ends the process with 0, and stays for good."""
+
+    def _register_sigint_handler(self, controller: Any) -> None: ...
 
 
 def worker_resources(resources: ResourceConfig) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,18 @@ def environment() -> dict[str, str]:
     """Without a hub, a cluster or a tracking server of the machine's own."""
     names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
     return {k: v for k, v in os.environ.items() if k not in names} | {"HF_HUB_OFFLINE": "1"}
+
+
+def kill_session(leader: int) -> None:
+    """SIGKILL every process of a session: Ray's daemons lead process groups of their own."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                session = os.getsid(int(folder.name))
+                if session == leader:
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
 
 
 def published(folder: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A whole sweep through its command: killed, continued, repeated, extended.
+"""A whole sweep through its command: stopped, killed, continued, repeated, extended.
 
 One sweep goes through all of it, in order; starting Ray for each test alone would take minutes.
 """
@@ -6,11 +6,12 @@ One sweep goes through all of it, in order; starting Ray for each test alone wou
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -20,7 +21,14 @@ from mlflow.tracking import MlflowClient
 from transformers import AutoTokenizer
 
 import doge_ray
-from tests.engine.project import command, environment, make_project, published, run
+from tests.engine.project import (
+    command,
+    environment,
+    kill_session,
+    make_project,
+    published,
+    run,
+)
 
 pytestmark = pytest.mark.ray
 
@@ -34,8 +42,45 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """What was left by a sweep that got SIGTERM where its shell had made it ignore SIGINT."""
+
+    code: int
+    error: str
+    ignored_sigint: bool
+    rows: list[dict[str, object]]
+    published: dict[str, int]
+
+
 @pytest.fixture(scope="module")
-def killed(project: Path) -> dict[str, str]:
+def stopped(project: Path) -> Stopped:
+    """After it had scored, the last step that could change what signals do."""
+    process = subprocess.Popen(
+        command("sweep", str(project / "sweep.yaml")),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    wait_for(lambda: any("scoring" in path for path in published(project)), process)
+    is_ignored = ignores(process.pid, signal.SIGINT)
+    process.terminate()
+    _, error = process.communicate(timeout=120)
+    return Stopped(process.returncode, error, is_ignored, rows(project), published(project))
+
+
+def ignores(process: int, number: signal.Signals) -> bool:
+    """Whether a signal does nothing to a process."""
+    status = Path(f"/proc/{process}/status").read_text()
+    mask = int(status.split("SigIgn:")[1].split()[0], 16)
+    return bool(mask >> (number - 1) & 1)
+
+
+@pytest.fixture(scope="module")
+def killed(project: Path, stopped: Stopped) -> dict[str, int]:
     """The stages that were published when the whole sweep was killed, Ray and all."""
     process = subprocess.Popen(
         command("sweep", str(project / "sweep.yaml")),
@@ -44,14 +89,19 @@ def killed(project: Path) -> dict[str, str]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 600
-    while not any("scoring" in path for path in published(project)):
-        assert process.poll() is None, "the sweep ended before it could be killed"
-        assert time.monotonic() < deadline, "no scores were published"
-        time.sleep(0.2)
+    wait_for(lambda: set(published(project)) - set(stopped.published), process)
     kill_session(process.pid)
     process.wait()
     return published(project)
+
+
+def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Until a condition holds that a sweep is to bring about."""
+    deadline = time.monotonic() + 600
+    while not condition():
+        assert process.poll() is None, "the sweep ended before that"
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +110,6 @@ def finished(project: Path, killed: dict[str, str]) -> dict[str, str]:
     result = run("sweep", str(project / "sweep.yaml"))
     assert result.returncode == 0, result.stderr
     return published(project)
-
-
-def kill_session(leader: int) -> None:
-    """SIGKILL every process of a session: Ray's daemons lead process groups of their own."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                session = os.getsid(int(folder.name))
-                if session == leader:
-                    os.kill(int(folder.name), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
 
 
 def rows(project: Path) -> list[dict[str, object]]:
@@ -87,11 +125,23 @@ def tracked(project: Path) -> Counter[str]:
     return Counter(run.info.run_name for run in found)
 
 
+def test_sigterm_leaves_the_tables_of_what_there_is(stopped: Stopped) -> None:
+    assert stopped.code == 130, stopped.error
+    assert "interrupted; nothing finished is lost" in stopped.error
+    finished = {row["method"] for row in stopped.rows if row["status"] == "finished"}
+    assert "dense" in finished
+
+
+def test_no_step_takes_ctrl_c_away_from_the_shell(stopped: Stopped) -> None:
+    assert stopped.ignored_sigint
+
+
 def test_no_published_stage_runs_again_after_a_kill(
-    killed: dict[str, str], finished: dict[str, str]
+    stopped: Stopped, killed: dict[str, int], finished: dict[str, int]
 ) -> None:
     # A stage's result holds how long it took: one that ran again would tell another time.
-    assert killed
+    assert stopped.published
+    assert {path: killed[path] for path in stopped.published} == stopped.published
     assert {path: finished[path] for path in killed} == killed
 
 
@@ -144,7 +194,8 @@ def test_chosen_models_load_and_predict(project: Path, finished: dict[str, str])
 
 
 def test_only_the_winners_keep_their_weights(project: Path, finished: dict[str, str]) -> None:
-    kept = list((project / "runs/store/training").glob("*/files-*"))
+    # A kill may leave a second, unfinished folder beside a winner's.
+    kept = {path.parent for path in (project / "runs/store/training").glob("*/files-*")}
     chosen = {r["ticket"] for r in rows(project) if r["selected"]}
     assert len(kept) == len(chosen)
     assert not list((project / "runs/store/training").glob("*/snapshot.json"))
