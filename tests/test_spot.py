@@ -1,0 +1,135 @@
+"""The watcher of spot notices, against a metadata service and a Ray cluster of this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import ray
+from ray._private.state import state
+from ray.cluster_utils import Cluster
+
+from doge_ray import spot
+from doge_ray.errors import InputError, SweepError
+
+WORKER = "127.0.0.2"
+LOOKS = 3  # until the notice is there
+
+
+class MetadataService(ThreadingHTTPServer):
+    """EC2's, version 2: it answers to those who fetched a token, a notice once it is given."""
+
+    def __init__(self, ip: str, deadline: datetime) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.ip, self.deadline, self.looks = ip, deadline, 0
+
+    def entry(self, path: str) -> str | None:
+        if path == "/latest/meta-data/local-ipv4":
+            return self.ip
+        if path == "/latest/meta-data/spot/instance-action":
+            self.looks += 1
+            if self.looks > LOOKS:
+                return json.dumps({"action": "terminate", "time": f"{self.deadline:%FT%TZ}"})
+        return None
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MetadataService
+
+    def do_PUT(self) -> None:
+        lifetime = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
+        fits = self.path == "/latest/api/token" and lifetime is not None
+        self._answer(200 if fits else 400, "secret")
+
+    def do_GET(self) -> None:
+        if self.headers.get("X-aws-ec2-metadata-token") != "secret":
+            return self._answer(401, "")
+        entry = self.server.entry(self.path)
+        return self._answer(404 if entry is None else 200, entry or "")
+
+    def _answer(self, status: int, text: str) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def metadata(monkeypatch) -> Iterator[MetadataService]:
+    deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
+    service = MetadataService(WORKER, deadline)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    endpoint = f"http://127.0.0.1:{service.server_port}"
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+    monkeypatch.setattr(spot, "POLL_SECONDS", 0.05)
+    yield service
+    service.shutdown()
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
+    try:
+        cluster.add_node(num_cpus=1, resources={"spot": 1}, node_ip_address=WORKER)
+        ray.init(address=cluster.address, log_to_driver=False)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+@pytest.mark.ray
+def test_a_notice_drains_the_node_of_this_machine_and_no_other(metadata, cluster):
+    @ray.remote(resources={"spot": 1})
+    class Trial:
+        def node(self) -> str:
+            return ray.get_runtime_context().get_node_id()
+
+    trial = Trial.remote()
+    worker = ray.get(trial.node.remote())
+    assert state.get_draining_nodes() == {}
+
+    spot.main(["--address", cluster.address])
+
+    assert metadata.looks == LOOKS + 1
+    assert state.get_draining_nodes() == {worker: metadata.deadline.timestamp() * 1000}
+    ray.kill(trial)  # a drained node that has nothing left to do leaves
+    wait_until_gone(worker)
+    with pytest.raises(SweepError, match=f"no living node {WORKER}"):
+        spot.main(["--address", cluster.address])
+
+
+def test_where_no_metadata_service_is_the_error_says_so(metadata):
+    metadata.shutdown()
+    metadata.server_close()
+    with pytest.raises(InputError, match="no EC2 metadata service answers at http://127"):
+        spot.main(["--address", "127.0.0.1:6379"])
+
+
+def test_a_service_that_stumbles_is_asked_again(metadata, monkeypatch):
+    answers = iter([OSError("reset"), OSError("reset")])
+    answer = spot._answer
+
+    def stumbling(request):
+        for error in answers:
+            raise error
+        return answer(request)
+
+    monkeypatch.setattr(spot, "_answer", stumbling)
+    assert spot.wait_for_notice() == metadata.deadline
+
+
+def wait_until_gone(node: str) -> None:
+    end = time.monotonic() + 30
+    while any(entry["NodeID"] == node and entry["Alive"] for entry in ray.nodes()):
+        assert time.monotonic() < end, "the drained node stays"
+        time.sleep(0.1)
