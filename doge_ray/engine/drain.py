@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ray._raylet import GcsClient
+import ray
 from ray.core.generated.autoscaler_pb2 import DRAIN_NODE_REASON_PREEMPTION
 from ray.core.generated.gcs_pb2 import GcsNodeInfo
 
@@ -24,7 +24,7 @@ def drain_preempted(address: str, ip: str, deadline: datetime) -> None:
     Raises:
         SweepError: no node of the cluster has that address, or Ray refuses.
     """
-    cluster = GcsClient(address=address)
+    cluster = ray._raylet.GcsClient(address=address)
     alive = [
         node.hex()
         for node, info in cluster.get_all_node_info().items()
