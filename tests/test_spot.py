@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import ray
@@ -16,58 +14,16 @@ from ray.cluster_utils import Cluster
 
 from doge_ray import spot
 from doge_ray.errors import InputError, SweepError
+from tests.metadata import MetadataService
 
 WORKER = "127.0.0.2"
-LOOKS = 3  # until the notice is there
-
-
-class MetadataService(ThreadingHTTPServer):
-    """EC2's, version 2: it answers to those who fetched a token, a notice once it is given."""
-
-    def __init__(self, ip: str, deadline: datetime) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.ip, self.deadline, self.looks = ip, deadline, 0
-
-    def entry(self, path: str) -> str | None:
-        if path == "/latest/meta-data/local-ipv4":
-            return self.ip
-        if path == "/latest/meta-data/spot/instance-action":
-            self.looks += 1
-            if self.looks > LOOKS:
-                return json.dumps({"action": "terminate", "time": f"{self.deadline:%FT%TZ}"})
-        return None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: MetadataService
-
-    def do_PUT(self) -> None:
-        lifetime = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
-        fits = self.path == "/latest/api/token" and lifetime is not None
-        self._answer(200 if fits else 400, "secret")
-
-    def do_GET(self) -> None:
-        if self.headers.get("X-aws-ec2-metadata-token") != "secret":
-            return self._answer(401, "")
-        entry = self.server.entry(self.path)
-        return self._answer(404 if entry is None else 200, entry or "")
-
-    def _answer(self, status: int, text: str) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture
 def metadata(monkeypatch) -> Iterator[MetadataService]:
-    deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
-    service = MetadataService(WORKER, deadline)
+    service = MetadataService("127.0.0.1", WORKER)
     threading.Thread(target=service.serve_forever, daemon=True).start()
-    endpoint = f"http://127.0.0.1:{service.server_port}"
-    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url)
     monkeypatch.setattr(spot, "POLL_SECONDS", 0.05)
     yield service
     service.shutdown()
@@ -98,9 +54,10 @@ def test_a_notice_drains_the_node_of_this_machine_and_no_other(metadata, cluster
     worker = ray.get(trial.node.remote())
     assert state.get_draining_nodes() == {}
 
+    threading.Timer(0.5, give_notice, [metadata]).start()
     spot.main(["--address", cluster.address])
 
-    assert metadata.looks == LOOKS + 1
+    assert metadata.looks > 2
     assert state.get_draining_nodes() == {worker: metadata.deadline.timestamp() * 1000}
     ray.kill(trial)  # a drained node that has nothing left to do leaves
     wait_until_gone(worker)
@@ -125,7 +82,12 @@ def test_a_service_that_stumbles_is_asked_again(metadata, monkeypatch):
         return answer(request)
 
     monkeypatch.setattr(spot, "_answer", stumbling)
+    give_notice(metadata)
     assert spot.wait_for_notice() == metadata.deadline
+
+
+def give_notice(metadata: MetadataService) -> None:
+    metadata.deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
 
 
 def wait_until_gone(node: str) -> None:
