@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test lint bench ui clean
+.PHONY: help venv quickstart test lint bench ui rehearse-ray-up rehearse-aws clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -13,6 +13,8 @@ help:
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make bench        scoring and rewinding against their baselines"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
+	@echo "make rehearse-ray-up   cluster.onprem.yaml on machines made of namespaces; as root"
+	@echo "make rehearse-aws      cluster.yaml against a stand-in of AWS; as root"
 
 # uv installs in seconds what takes pip minutes; it is told of pip's own extra sources.
 venv: $(BIN)/.installed
@@ -42,6 +44,12 @@ bench: venv
 
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
+
+rehearse-ray-up: venv
+	$(BIN)/python -m rehearsals.ray_up
+
+rehearse-aws: venv
+	$(BIN)/python -m rehearsals.aws
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
