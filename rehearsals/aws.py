@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import yaml
@@ -26,12 +27,12 @@ IDLE_MINUTES = 1.0
 
 
 def main(_: Sequence[str]) -> None:
-    """Up, GPU machines that come and go, a spot notice, down."""
-    with hosts("laptop", "head", "worker") as (laptop, head, worker):
-        cloud = Cloud(laptop.ip, [head, worker])
-        metadata = MetadataService(laptop.ip, "")
+    """Up, GPU machines that come, are taken away and go, down."""
+    with hosts("laptop", "head", "worker-1", "worker-2") as (laptop, *machines):
+        head = machines[0]
+        cloud, metadata = Cloud(laptop.ip, machines), MetadataService(laptop.ip, "")
         threading.Thread(target=metadata.serve_forever, daemon=True).start()
-        for host in (laptop, head, worker):
+        for host in (laptop, *machines):
             place = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url}
             write_environment(host, cloud.environment | place)
         with step("an account with a bucket, an image and two roles; the user edits cluster.yaml"):
@@ -48,6 +49,15 @@ def main(_: Sequence[str]) -> None:
             check_worker(workers(cloud)[0], "one_gpu", "g6.xlarge")
             metadata.ip = workers(cloud)[0]["PrivateIpAddress"]
             wait_for("its Ray joins with a GPU", lambda: gpus(head) == 1, 300)
+        with step("AWS takes the machine away, with two minutes' notice"):
+            [taken] = workers(cloud)
+            metadata.deadline = datetime.now(UTC) + timedelta(minutes=2)
+            wait_for("its Ray node is drained", lambda: gpus(head) == 0)
+            metadata.deadline = None
+            cloud.client("ec2").terminate_instances(InstanceIds=[taken["InstanceId"]])
+            wait_for("another is launched in its place", lambda: others(cloud, taken), 120)
+            metadata.ip = others(cloud, taken)[0]["PrivateIpAddress"]
+            wait_for("its Ray joins with a GPU", lambda: gpus(head) == 1, 300)
         with step(f"nobody asks any more, for {IDLE_MINUTES:g} minutes"):
             ask(laptop, [])
             wait_for("the instance is gone", lambda: not workers(cloud), 300)
@@ -61,7 +71,7 @@ def main(_: Sequence[str]) -> None:
         with step("ray down"):
             ray(laptop, "down", "--yes", CLUSTER)
             wait_for("no instance is left", lambda: not cloud.instances())
-    verdict("ray up, GPU machines that come and go, ray down: all against AWS's API")
+    verdict("ray up, GPU machines that come, are taken away and go, ray down: by AWS's API")
 
 
 def furnish(cloud: Cloud, laptop: Host) -> str:
@@ -131,6 +141,11 @@ def show(instance: dict[str, Any]) -> None:
 def workers(cloud: Cloud) -> list[dict[str, Any]]:
     """The instances that are not the head."""
     return [i for i in cloud.instances() if tags(i).get("ray-node-type") == "worker"]
+
+
+def others(cloud: Cloud, instance: dict[str, Any]) -> list[dict[str, Any]]:
+    """The workers besides one."""
+    return [i for i in workers(cloud) if i["InstanceId"] != instance["InstanceId"]]
 
 
 def ask(laptop: Host, bundles: list[dict[str, int]]) -> None:

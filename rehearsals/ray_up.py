@@ -45,8 +45,8 @@ def main(_: Sequence[str]) -> None:
             check_runs(laptop)
         with step("ray down"):
             ray(laptop, "down", "--yes", CLUSTER)
-            for host in (head, worker):
-                wait_for(f"no Ray on {host.name}", lambda h=host: not h.processes("raylet"), 120)
+            wait_for("no Ray on the head", lambda: not head.processes("raylet"), 120)
+            wait_for("no Ray on the worker", lambda: not worker.processes("raylet"), 120)
     verdict("ray up, a sweep on two machines with a token, MLflow by tunnel, ray down")
 
 
@@ -69,17 +69,22 @@ def shared(host: Host) -> Path:
 
 def check_doors(laptop: Host, head: Host) -> None:
     """The pages answer on the head's loopback alone, and Ray to those with the token."""
-    for name, port in (("dashboard", 8265), ("MLflow", 5000)):
-        page = f"http://127.0.0.1:{port}/"
-        wait_for(f"{name} answers on the head", lambda url=page: answer(head, url) == "200")
-        outside = answer(laptop, f"http://{head.ip}:{port}/")
-        check(f"{name} does not answer from outside", outside == NOBODY, outside)
+    check_door("dashboard", 8265, laptop, head)
+    check_door("MLflow", 5000, laptop, head)
     jobs = answer(head, "http://127.0.0.1:8265/api/jobs/")
     check("the jobs API refuses whoever has no token", jobs == "401", jobs)
     without = head.run("env", "RAY_AUTH_MODE=disabled", "ray", "status", check=False)
     check("Ray refuses whoever has no token", "AuthenticationError" in without, without)
     status = head.run("ray", "status")
     check("Ray answers whoever has it", "Active:" in status, status)
+
+
+def check_door(name: str, port: int, laptop: Host, head: Host) -> None:
+    """A page answers on the head, and not from outside."""
+    inside = f"http://127.0.0.1:{port}/"
+    wait_for(f"{name} answers on the head", lambda: answer(head, inside) == "200")
+    outside = answer(laptop, f"http://{head.ip}:{port}/")
+    check(f"{name} does not answer from outside", outside == NOBODY, outside)
 
 
 NOBODY = "000"

@@ -19,14 +19,14 @@ class MetadataService(ThreadingHTTPServer):
 
     def __init__(self, place: str, ip: str) -> None:
         super().__init__((place, 0), _Handler)
-        self.ip = ip
+        self.place, self.ip = place, ip
         self.deadline: datetime | None = None
         self.looks = 0
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"http://{self.server_address[0]}:{self.server_port}"
+        return f"http://{self.place}:{self.server_port}"
 
     def entry(self, path: str) -> str | None:
         """What stands at a path; None where nothing does."""
