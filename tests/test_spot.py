@@ -60,7 +60,7 @@ def test_a_notice_drains_the_node_of_this_machine_and_no_other(metadata, cluster
     assert metadata.looks > 2
     assert state.get_draining_nodes() == {worker: metadata.deadline.timestamp() * 1000}
     ray.kill(trial)  # a drained node that has nothing left to do leaves
-    wait_until_gone(worker)
+    wait_for_the_head_alone()
     with pytest.raises(SweepError, match=f"no living node {WORKER}"):
         spot.main(["--address", cluster.address])
 
@@ -90,8 +90,9 @@ def give_notice(metadata: MetadataService) -> None:
     metadata.deadline = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=2)
 
 
-def wait_until_gone(node: str) -> None:
+def wait_for_the_head_alone() -> None:
     end = time.monotonic() + 30
-    while any(entry["NodeID"] == node and entry["Alive"] for entry in ray.nodes()):
+    while len(alive := [node["Resources"] for node in ray.nodes() if node["Alive"]]) > 1:
         assert time.monotonic() < end, "the drained node stays"
         time.sleep(0.1)
+    assert ["node:__internal_head__" in resources for resources in alive] == [True]
