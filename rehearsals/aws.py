@@ -7,7 +7,7 @@ as root, no network). What is not rehearsed: the image, the GPUs, S3 as a stage 
 
 from __future__ import annotations
 
-import json
+import shlex
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -52,14 +52,14 @@ def main(_: Sequence[str]) -> None:
         with step("AWS takes the machine away, with two minutes' notice"):
             [taken] = workers(cloud)
             metadata.deadline = datetime.now(UTC) + timedelta(minutes=2)
-            wait_for("its Ray node is drained", lambda: gpus(head) == 0)
+            wait_for("its Ray node is drained", lambda: is_drained(laptop))
             metadata.deadline = None
             cloud.client("ec2").terminate_instances(InstanceIds=[taken["InstanceId"]])
             wait_for("another is launched in its place", lambda: others(cloud, taken), 120)
             metadata.ip = others(cloud, taken)[0]["PrivateIpAddress"]
             wait_for("its Ray joins with a GPU", lambda: gpus(head) == 1, 300)
         with step(f"nobody asks any more, for {IDLE_MINUTES:g} minutes"):
-            ask(laptop, [])
+            ask_no_more(laptop)
             wait_for("the instance is gone", lambda: not workers(cloud), 300)
         with step("a training of BERT-large asks for its four workers"):
             asked = yaml.safe_load((CHECKOUT / "sweeps/amazon-large.yaml").read_text())["resources"]
@@ -68,6 +68,7 @@ def main(_: Sequence[str]) -> None:
             wait_for("an instance is launched", lambda: workers(cloud), 120)
             check_worker(workers(cloud)[0], "four_gpus", "g6.12xlarge")
             check("it is one for all four", len(workers(cloud)) == 1, workers(cloud))
+            ask_no_more(laptop)
         with step("ray down"):
             ray(laptop, "down", "--yes", CLUSTER)
             wait_for("no instance is left", lambda: not cloud.instances())
@@ -149,12 +150,36 @@ def others(cloud: Cloud, instance: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def ask(laptop: Host, bundles: list[dict[str, int]]) -> None:
-    """Ask the autoscaler for room, as a placement group of these bundles would."""
-    script = (
-        "import ray; from ray.autoscaler.sdk import request_resources; "
-        f"ray.init(); request_resources(bundles={json.dumps(bundles)})"
+    """Reserve room as a trial does, by a placement group; it outlives the command."""
+    run_on_head(
+        laptop,
+        "from ray.util import placement_group",
+        f"placement_group({bundles}, name='asked', lifetime='detached')",
     )
-    execute(laptop, f"python -c '{script}'")
+
+
+def ask_no_more(laptop: Host) -> None:
+    """Give the room back."""
+    run_on_head(
+        laptop,
+        "from ray.util import get_placement_group, remove_placement_group",
+        "remove_placement_group(get_placement_group('asked'))",
+    )
+
+
+def run_on_head(laptop: Host, *lines: str) -> str:
+    """A few lines of Python as a driver on the head; returns what they printed."""
+    script = "; ".join(["import ray", "ray.init()", *lines])
+    return execute(laptop, f"python -c {shlex.quote(script)}")
+
+
+def is_drained(laptop: Host) -> bool:
+    """Whether a node is told to leave."""
+    lines = [
+        "from ray._private.state import state",
+        "print('draining', state.get_draining_nodes())",
+    ]
+    return "draining {}" not in run_on_head(laptop, *lines)
 
 
 def gpus(head: Host) -> float:

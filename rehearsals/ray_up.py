@@ -33,6 +33,8 @@ def main(_: Sequence[str]) -> None:
             wait_for("two machines are in the cluster", lambda: len(known(head, "nodes")) == 2, 180)
         with step("who may enter"):
             check_doors(laptop, head)
+        with step("a job of Ray's"):
+            check_job(laptop, head)
         with step("a sweep, from the head's shell"):
             send_project(laptop)
             execute(laptop, "python -m doge_ray.sweep project/sweep.yaml")
@@ -94,6 +96,14 @@ def answer(host: Host, url: str) -> str:
     """The HTTP status of a page, asked for on a host; ``NOBODY`` where none answers."""
     only_status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5"]
     return host.run("curl", *only_status, url, check=False)
+
+
+def check_job(laptop: Host, head: Host) -> None:
+    """A job finds cluster, tracking and storage in its environment, as a shell does."""
+    names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "DOGE_RAY_STORAGE")
+    printed = execute(laptop, f"ray job submit -- printenv {' '.join(names)}")
+    for value in (f"{head.ip}:6379", "http://127.0.0.1:5000", f"{shared(head)}/storage"):
+        check(f"a job has {value}", value in printed.split(), printed)
 
 
 def send_project(laptop: Host) -> None:
