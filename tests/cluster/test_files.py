@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -159,6 +160,18 @@ def test_on_aws_workers_are_spots_that_are_watched_and_have_no_right_to_start_ma
         assert machine["ImageId"] == head["ImageId"]
         assert machine["MetadataOptions"] == {"HttpTokens": "required"}
     assert any("doge_ray.spot" in c for c in config["worker_start_ray_commands"])
+
+
+def test_on_aws_the_machine_on_demand_is_the_spot_one_without_its_market():
+    lines = (ROOT / "cluster.yaml").read_text().splitlines()
+    begin = lines.index("  # one_gpu_on_demand:")
+    block = list(itertools.takewhile(lambda line: line.startswith("  # "), lines[begin:]))
+    lines[begin : begin + len(block)] = [line.replace("# ", "", 1) for line in block]
+    config = yaml.safe_load("\n".join(lines))
+    validate_config(prepare_config(dict(config)))
+    kinds = config["available_node_types"]
+    del kinds["one_gpu"]["node_config"]["InstanceMarketOptions"]
+    assert kinds["one_gpu_on_demand"] == kinds["one_gpu"]
 
 
 def test_bert_large_fits_the_machine_of_four_gpus_only():
