@@ -169,7 +169,7 @@ def ask_no_more(laptop: Host) -> None:
 
 def run_on_head(laptop: Host, *lines: str) -> str:
     """A few lines of Python as a driver on the head; returns what they printed."""
-    script = "; ".join(["import ray", "ray.init()", *lines])
+    script = "; ".join(["import ray", "ray.init(namespace='rehearsal')", *lines])
     return execute(laptop, f"python -c {shlex.quote(script)}")
 
 
