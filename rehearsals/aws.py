@@ -1,8 +1,9 @@
 """``cluster.yaml`` from ``ray up`` to ``ray down`` against AWS as moto plays it.
 
-The API calls are the real ones, and so are SSH, the set-up of the machines and Ray's autoscaler;
-the machines are namespaces, without the GPUs that they announce (``make rehearse-aws``; minutes,
-as root, no network). What is not rehearsed: the image, the GPUs, S3 as a stage store, prices.
+The API calls are the real ones, and so are SSH, the set-up of the machines, Ray's autoscaler, the
+bucket and the watcher of spot notices; the machines are namespaces, without the GPUs that they
+announce (``make rehearse-aws``; minutes, as root, no network). What is not rehearsed: the image,
+GPUs, rights of the roles, prices.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +20,17 @@ import yaml
 from doge_ray.command import run_command
 from rehearsals.cloud import REGION, Cloud, tags
 from rehearsals.hosts import CHECKOUT, Host, hosts, write_environment
-from rehearsals.laptop import CLUSTER, execute, known, make_token, ray, save_cluster
+from rehearsals.laptop import (
+    CLUSTER,
+    check_door,
+    check_versions,
+    execute,
+    known,
+    make_token,
+    ray,
+    save_cluster,
+    send_project,
+)
 from rehearsals.transcript import check, found, step, verdict, wait_for
 from tests.metadata import MetadataService
 
@@ -29,66 +41,68 @@ IDLE_MINUTES = 1.0
 def main(_: Sequence[str]) -> None:
     """Up, GPU machines that come, are taken away and go, down."""
     with hosts("laptop", "head", "worker-1", "worker-2") as (laptop, *machines):
-        head = machines[0]
-        cloud, metadata = Cloud(laptop.ip, machines), MetadataService(laptop.ip, "")
-        threading.Thread(target=metadata.serve_forever, daemon=True).start()
-        for host in (laptop, *machines):
-            place = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url}
-            write_environment(host, cloud.environment | place)
+        scene = Scene.set_up(laptop, machines)
         with step("an account with a bucket, an image and two roles; the user edits cluster.yaml"):
-            cloud.open()
-            edit_cluster(laptop, cloud, furnish(cloud, laptop))
+            edit_cluster(scene, furnish(scene))
             make_token(laptop)
         with step("ray up"):
             ray(laptop, "up", "--yes", CLUSTER)
-            check_head(cloud)
-            wait_for("the head's Ray answers", lambda: known(head, "nodes"))
-        with step("a job asks for one GPU"):
+            check_head(scene)
+        with step("a trial asks for one GPU"):
             ask(laptop, [{"CPU": 1, "GPU": 1}])
-            wait_for("an instance is launched", lambda: workers(cloud), 120)
-            check_worker(workers(cloud)[0], "one_gpu", "g6.xlarge")
-            metadata.ip = workers(cloud)[0]["PrivateIpAddress"]
-            wait_for("its Ray joins with a GPU", lambda: gpus(head) == 1, 300)
+            check_one_gpu_comes(scene)
+        with step("a sweep, in the bucket"):
+            sweep(scene)
         with step("AWS takes the machine away, with two minutes' notice"):
-            [taken] = workers(cloud)
-            metadata.deadline = datetime.now(UTC) + timedelta(minutes=2)
-            wait_for("its Ray node is drained", lambda: is_drained(laptop))
-            metadata.deadline = None
-            cloud.client("ec2").terminate_instances(InstanceIds=[taken["InstanceId"]])
-            wait_for("another is launched in its place", lambda: others(cloud, taken), 120)
-            metadata.ip = others(cloud, taken)[0]["PrivateIpAddress"]
-            wait_for("its Ray joins with a GPU", lambda: gpus(head) == 1, 300)
+            take_away(scene)
         with step(f"nobody asks any more, for {IDLE_MINUTES:g} minutes"):
             ask_no_more(laptop)
-            wait_for("the instance is gone", lambda: not workers(cloud), 300)
+            wait_for("the instance is gone", lambda: not workers(scene), 300)
         with step("a training of BERT-large asks for its four workers"):
-            asked = yaml.safe_load((CHECKOUT / "sweeps/amazon-large.yaml").read_text())["resources"]
-            bundle = {"CPU": asked["cpus_per_worker"], "GPU": asked["gpus_per_worker"]}
-            ask(laptop, [bundle] * asked["trial_workers"])
-            wait_for("an instance is launched", lambda: workers(cloud), 120)
-            check_worker(workers(cloud)[0], "four_gpus", "g6.12xlarge")
-            check("it is one for all four", len(workers(cloud)) == 1, workers(cloud))
+            ask(laptop, bert_large())
+            check_four_gpus_come(scene)
             ask_no_more(laptop)
         with step("ray down"):
             ray(laptop, "down", "--yes", CLUSTER)
-            wait_for("no instance is left", lambda: not cloud.instances())
-    verdict("ray up, GPU machines that come, are taken away and go, ray down: by AWS's API")
+            wait_for("no instance is left", lambda: not scene.cloud.instances())
+    verdict("ray up, a sweep, GPU machines that come, are taken away and go, ray down")
 
 
-def furnish(cloud: Cloud, laptop: Host) -> str:
+@dataclass
+class Scene:
+    """Who takes part: the user's laptop, the host that becomes the head, and AWS."""
+
+    laptop: Host
+    head: Host
+    cloud: Cloud
+    metadata: MetadataService
+
+    @classmethod
+    def set_up(cls, laptop: Host, machines: Sequence[Host]) -> Scene:
+        """Begin to play AWS, and let all machines know where it answers."""
+        scene = cls(laptop, machines[0], Cloud(laptop.ip, machines), MetadataService(laptop.ip, ""))
+        threading.Thread(target=scene.metadata.serve_forever, daemon=True).start()
+        scene.cloud.open()
+        for host in (laptop, *machines):
+            place = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": scene.metadata.url}
+            write_environment(host, scene.cloud.environment | place)
+        return scene
+
+
+def furnish(scene: Scene) -> str:
     """What docs/cluster.md asks of an AWS account; returns the image."""
-    ec2, iam = cloud.client("ec2"), cloud.client("iam")
-    key = (laptop.home / ".ssh/authorized_keys").read_bytes()
+    ec2, iam = scene.cloud.client("ec2"), scene.cloud.client("iam")
+    key = (scene.laptop.home / ".ssh/authorized_keys").read_bytes()
     ec2.import_key_pair(KeyName="rehearsal", PublicKeyMaterial=key)
     for name in ("doge-ray-head", "doge-ray-worker"):
         iam.create_instance_profile(InstanceProfileName=name)
     place = {"LocationConstraint": REGION}
-    cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+    scene.cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
     image = ec2.register_image(Name="rehearsal", RootDeviceName="/dev/sda1")
     return str(image["ImageId"])
 
 
-def edit_cluster(laptop: Host, cloud: Cloud, image: str) -> None:
+def edit_cluster(scene: Scene, image: str) -> None:
     """Write the shipped file into the laptop's home, with this account's values."""
     config = yaml.safe_load((CHECKOUT / "cluster.yaml").read_text())
     config["provider"]["use_internal_ips"] = True  # nothing here has a public address
@@ -99,57 +113,95 @@ def edit_cluster(laptop: Host, cloud: Cloud, image: str) -> None:
     ]
     for kind in config["available_node_types"].values():
         kind["node_config"] |= {"ImageId": image, "KeyName": "rehearsal"}
-    save_cluster(laptop, config)
+    save_cluster(scene.laptop, config)
 
 
-def check_head(cloud: Cloud) -> None:
-    """What was launched is the head of the file, and nothing else."""
-    instances = cloud.instances()
+def check_head(scene: Scene) -> None:
+    """What was launched is the head of the file, set up as it says, and nothing else."""
+    instances = scene.cloud.instances()
     check("one instance is launched", len(instances) == 1, instances)
-    [head] = instances
-    check("it is an m7i.xlarge, on demand", not is_spot(head, "m7i.xlarge"), head)
-    show(head)
-    check("it is tagged as head", tags(head)["ray-node-type"] == "head", tags(head))
-    check("it has the head's role", "doge-ray-head" in head["IamInstanceProfile"]["Arn"], head)
+    check_instance(instances[0], "head", "m7i.xlarge", "doge-ray-head")
+    check("it is no spot", "InstanceLifecycle" not in instances[0], instances[0])
+    wait_for("its Ray answers", lambda: known(scene.head, "nodes"))
+    check_versions(scene.head, "~/venv")
+    check_door("dashboard", 8265, scene.laptop, scene.head)
+    check_door("MLflow", 5000, scene.laptop, scene.head)
 
 
-def check_worker(instance: dict[str, Any], kind: str, machine: str) -> None:
+def check_one_gpu_comes(scene: Scene) -> None:
+    """A spot machine of the smaller type is launched, set up, and joins."""
+    wait_for("an instance is launched", lambda: workers(scene), 120)
+    [worker] = workers(scene)
+    check_instance(worker, "one_gpu", "g6.xlarge", "doge-ray-worker")
+    check("it is a spot", worker.get("InstanceLifecycle") == "spot", worker)
+    check_it_joins(scene, worker)
+
+
+def check_four_gpus_come(scene: Scene) -> None:
+    """One spot machine of the larger type is launched; there is no host for it."""
+    wait_for("an instance is launched", lambda: workers(scene), 120)
+    [worker] = workers(scene)
+    check_instance(worker, "four_gpus", "g6.12xlarge", "doge-ray-worker")
+    check("it is a spot", worker.get("InstanceLifecycle") == "spot", worker)
+
+
+def check_instance(instance: dict[str, Any], kind: str, machine: str, role: str) -> None:
     """An instance is the node type of the file that it should be."""
-    show(instance)
-    check(f"it is a {machine}, as a spot", is_spot(instance, machine), instance)
     labels = tags(instance)
+    found(f"{instance['InstanceId']} {labels['Name']} {instance['PrivateIpAddress']}")
+    check(f"it is a {machine}", instance["InstanceType"] == machine, instance)
     check(f"it is tagged {kind}", labels["ray-user-node-type"] == kind, labels)
-    role = instance["IamInstanceProfile"]["Arn"]
-    check("it has the workers' role", "doge-ray-worker" in role, role)
+    profile = instance["IamInstanceProfile"]["Arn"]
+    check(f"it has the role {role}", profile.endswith(f"/{role}"), profile)
 
 
-def is_spot(instance: dict[str, Any], machine: str) -> bool:
-    """Whether an instance is a spot one of a type.
-
-    Raises:
-        AssertionError: it is of another type.
-    """
-    check(f"an instance is of type {machine}", instance["InstanceType"] == machine, instance)
-    return instance.get("InstanceLifecycle") == "spot"
+def check_it_joins(scene: Scene, instance: dict[str, Any]) -> None:
+    """A launched machine becomes a node with the GPU that its type announces."""
+    scene.metadata.ip = instance["PrivateIpAddress"]
+    wait_for("its Ray joins with a GPU", lambda: gpus(scene.head) == 1, 300)
 
 
-def show(instance: dict[str, Any]) -> None:
-    """Print what identifies an instance."""
-    named = tags(instance).get("Name", "no name")
-    found(f"{instance['InstanceId']} {instance['InstanceType']} {named}")
+def sweep(scene: Scene) -> None:
+    """A tiny sweep on the machine's processors: stages, results and artifacts go to the bucket."""
+    send_project(scene.laptop, gpus_per_worker=0)
+    execute(scene.laptop, "python -m doge_ray.sweep project/sweep.yaml")
+    listed = scene.cloud.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
+    names = [entry["Key"] for entry in listed]
+    stages = [name for name in names if name.endswith("/published.json")]
+    check(f"{len(stages)} stages are in the bucket", bool(stages), names)
+    check("the report is there", "storage/tiny/report.html" in names, names)
+    artifacts = [name for name in names if name.startswith("mlflow/")]
+    check(f"{len(artifacts)} of MLflow's artifacts are there", bool(artifacts), names)
 
 
-def workers(cloud: Cloud) -> list[dict[str, Any]]:
+def take_away(scene: Scene) -> None:
+    """A machine in use gets its notice and goes; the autoscaler puts another in its place."""
+    [taken] = workers(scene)
+    scene.metadata.deadline = datetime.now(UTC) + timedelta(minutes=2)
+    wait_for("its Ray node is drained", lambda: is_drained(scene.laptop))
+    scene.metadata.deadline = None
+    scene.cloud.client("ec2").terminate_instances(InstanceIds=[taken["InstanceId"]])
+
+    def others() -> list[dict[str, Any]]:
+        return [i for i in workers(scene) if i["InstanceId"] != taken["InstanceId"]]
+
+    wait_for("another is launched in its place", others, 120)
+    check_it_joins(scene, others()[0])
+
+
+def workers(scene: Scene) -> list[dict[str, Any]]:
     """The instances that are not the head."""
-    return [i for i in cloud.instances() if tags(i).get("ray-node-type") == "worker"]
+    return [i for i in scene.cloud.instances() if tags(i).get("ray-node-type") == "worker"]
 
 
-def others(cloud: Cloud, instance: dict[str, Any]) -> list[dict[str, Any]]:
-    """The workers besides one."""
-    return [i for i in workers(cloud) if i["InstanceId"] != instance["InstanceId"]]
+def bert_large() -> list[dict[str, float]]:
+    """What one training of sweeps/amazon-large.yaml asks for."""
+    asked = yaml.safe_load((CHECKOUT / "sweeps/amazon-large.yaml").read_text())["resources"]
+    worker = {"CPU": asked["cpus_per_worker"], "GPU": asked["gpus_per_worker"]}
+    return [worker] * int(asked["trial_workers"])
 
 
-def ask(laptop: Host, bundles: list[dict[str, int]]) -> None:
+def ask(laptop: Host, bundles: Sequence[dict[str, float]]) -> None:
     """Reserve room as a trial does, by a placement group; it outlives the command."""
     run_on_head(
         laptop,
@@ -167,12 +219,6 @@ def ask_no_more(laptop: Host) -> None:
     )
 
 
-def run_on_head(laptop: Host, *lines: str) -> str:
-    """A few lines of Python as a driver on the head; returns what they printed."""
-    script = "; ".join(["import ray", "ray.init(namespace='rehearsal')", *lines])
-    return execute(laptop, f"python -c {shlex.quote(script)}")
-
-
 def is_drained(laptop: Host) -> bool:
     """Whether a node is told to leave."""
     lines = [
@@ -180,6 +226,12 @@ def is_drained(laptop: Host) -> bool:
         "print('draining', state.get_draining_nodes())",
     ]
     return "draining {}" not in run_on_head(laptop, *lines)
+
+
+def run_on_head(laptop: Host, *lines: str) -> str:
+    """A few lines of Python as a driver on the head; returns what they printed."""
+    script = "; ".join(["import ray", "ray.init(namespace='rehearsal')", *lines])
+    return execute(laptop, f"python -c {shlex.quote(script)}")
 
 
 def gpus(head: Host) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from rehearsals.hosts import CHECKOUT, Host
+from rehearsals.transcript import check, wait_for
+from tests.engine.project import make_project
 
 CLUSTER = "cluster.yaml"
 """The edited file, in the laptop's home."""
@@ -41,3 +43,45 @@ def known(head: Host, what: str) -> list[dict[str, Any]]:
     printed = head.run("ray", "list", what, "--limit=1000", "--format=json", check=False)
     lists = [line for line in printed.splitlines() if line.startswith("[{")]
     return json.loads(lists[-1]) if lists else []
+
+
+def send_project(laptop: Host, **resources: float) -> None:
+    """A tiny model and its data, made on the laptop and copied to the head's home."""
+    path = make_project(
+        laptop.home / "project",
+        methods=["dense", "doge"],
+        model="project/model",
+        data={"path": "project/data.jsonl"},
+        resources=resources,
+    )
+    config = yaml.safe_load(path.read_text())
+    del config["storage"]  # the cluster says where
+    path.write_text(yaml.safe_dump(config))
+    ray(laptop, "rsync-up", CLUSTER, f"{laptop.home}/project/", "~/project/")
+
+
+def check_versions(host: Host, venv: str) -> None:
+    """What is installed on a machine is what constraints.txt says, all of it."""
+    wanted = set((CHECKOUT / "constraints.txt").read_text().split())
+    frozen = host.run("bash", "-c", f"uv pip freeze --quiet --python {venv}").split()
+    # Without the label of a build, as in torch==2.13.0+cpu; pip installs others and has no say.
+    pinned = (line.partition("+")[0] for line in frozen if "==" in line)
+    found = {line for line in pinned if not line.startswith("pip==")}
+    check(f"{len(found)} packages are of the exact versions", found <= wanted, found - wanted)
+
+
+def check_door(name: str, port: int, laptop: Host, head: Host) -> None:
+    """A page answers on the head, and not from outside."""
+    inside = f"http://127.0.0.1:{port}/"
+    wait_for(f"{name} answers on the head", lambda: answer(head, inside) == "200")
+    outside = answer(laptop, f"http://{head.ip}:{port}/")
+    check(f"{name} does not answer from outside", outside == NOBODY, outside)
+
+
+NOBODY = "000"
+
+
+def answer(host: Host, url: str) -> str:
+    """The HTTP status of a page, asked for on a host; ``NOBODY`` where none answers."""
+    only_status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5"]
+    return host.run("curl", *only_status, url, check=False)

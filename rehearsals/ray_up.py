@@ -16,9 +16,19 @@ import yaml
 
 from doge_ray.command import run_command
 from rehearsals.hosts import CHECKOUT, Host, hosts, write_environment
-from rehearsals.laptop import CLUSTER, execute, known, make_token, ray, save_cluster
+from rehearsals.laptop import (
+    CLUSTER,
+    answer,
+    check_door,
+    check_versions,
+    execute,
+    known,
+    make_token,
+    ray,
+    save_cluster,
+    send_project,
+)
 from rehearsals.transcript import check, found, step, verdict, wait_for
-from tests.engine.project import make_project
 
 
 def main(_: Sequence[str]) -> None:
@@ -31,12 +41,14 @@ def main(_: Sequence[str]) -> None:
             ray(laptop, "up", "--yes", CLUSTER)
         with step("the worker joins"):
             wait_for("two machines are in the cluster", lambda: len(known(head, "nodes")) == 2, 180)
+            check_versions(head, "~/doge_ray/venv")
         with step("who may enter"):
             check_doors(laptop, head)
         with step("a job of Ray's"):
             check_job(laptop, head)
         with step("a sweep, from the head's shell"):
-            send_project(laptop)
+            # One trial for each machine; the scoring pass spans both.
+            send_project(laptop, stage_workers=2, cpus_per_worker=3)
             execute(laptop, "python -m doge_ray.sweep project/sweep.yaml")
             found((shared(head) / "storage/tiny/summary.md").read_text())
         with step("where it ran, where it was kept"):
@@ -81,45 +93,12 @@ def check_doors(laptop: Host, head: Host) -> None:
     check("Ray answers whoever has it", "Active:" in status, status)
 
 
-def check_door(name: str, port: int, laptop: Host, head: Host) -> None:
-    """A page answers on the head, and not from outside."""
-    inside = f"http://127.0.0.1:{port}/"
-    wait_for(f"{name} answers on the head", lambda: answer(head, inside) == "200")
-    outside = answer(laptop, f"http://{head.ip}:{port}/")
-    check(f"{name} does not answer from outside", outside == NOBODY, outside)
-
-
-NOBODY = "000"
-
-
-def answer(host: Host, url: str) -> str:
-    """The HTTP status of a page, asked for on a host; ``NOBODY`` where none answers."""
-    only_status = ["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5"]
-    return host.run("curl", *only_status, url, check=False)
-
-
 def check_job(laptop: Host, head: Host) -> None:
     """A job finds cluster, tracking and storage in its environment, as a shell does."""
     names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "DOGE_RAY_STORAGE")
     printed = execute(laptop, f"ray job submit -- printenv {' '.join(names)}")
     for value in (f"{head.ip}:6379", "http://127.0.0.1:5000", f"{shared(head)}/storage"):
         check(f"a job has {value}", value in printed.split(), printed)
-
-
-def send_project(laptop: Host) -> None:
-    """A tiny model and its data, made on the laptop and copied to the head."""
-    settings = {
-        "methods": ["dense", "doge"],
-        "model": "project/model",
-        "data": {"path": "project/data.jsonl"},
-        # One trial for each machine; the scoring pass spans both.
-        "resources": {"stage_workers": 2, "cpus_per_worker": 3},
-    }
-    path = make_project(laptop.home / "project", **settings)
-    config = yaml.safe_load(path.read_text())
-    del config["storage"]  # the cluster says where
-    path.write_text(yaml.safe_dump(config))
-    ray(laptop, "rsync-up", CLUSTER, f"{laptop.home}/project/", "~/project/")
 
 
 def check_both_worked(head: Host) -> None:
