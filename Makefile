@@ -17,12 +17,13 @@ help:
 	@echo "make rehearse-aws      cluster.yaml against a stand-in of AWS; as root"
 
 # uv installs in seconds what takes pip minutes; it is told of pip's own extra sources.
+FIND_LINKS = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || echo $$PIP_FIND_LINKS)}"
 venv: $(BIN)/.installed
 $(BIN)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
-	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || echo $$PIP_FIND_LINKS)}" \
+	$(FIND_LINKS) \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
@@ -46,10 +47,10 @@ ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
 
 rehearse-ray-up: venv
-	$(BIN)/python -m rehearsals.ray_up
+	$(FIND_LINKS) $(BIN)/python -m rehearsals.ray_up
 
 rehearse-aws: venv
-	$(BIN)/python -m rehearsals.aws
+	$(FIND_LINKS) $(BIN)/python -m rehearsals.aws
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

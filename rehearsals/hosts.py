@@ -4,7 +4,7 @@ Each host has its own network, processes, shared memory, /tmp, home folder and S
 process leaves the machine's network too, and has the first host's: whatever it or a host starts
 can reach the hosts and nothing more. They are its children, so they end with it, however it ends.
 
-Needs root, and the commands of iproute2, util-linux and openssh-server.
+Needs root, and the commands of a few packages of Debian's.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _PROGRAMS = {
     "nsenter": "util-linux",
     "setpriv": "util-linux",
     "flock": "util-linux",
+    "curl": "curl",
+    "ps": "procps",
 }
 _CLONE_NEWNET = 0x40000000
 _SBIN = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -89,7 +91,7 @@ class Host:
             checkout=CHECKOUT,
             seen=self.folder / "checkout",
         )
-        apart = ["--mount", "--pid", "--uts", "--ipc", "--mount-proc"]
+        apart = ["--mount", "--propagation", "private", "--pid", "--mount-proc", "--uts", "--ipc"]
         apart += ["--net"] if own_network else []
         ending = ["setpriv", "--pdeathsig", "KILL", "unshare", "--fork", "--kill-child"]
         self.boot = subprocess.Popen([*ending, *apart, "bash", "-c", script])
@@ -225,8 +227,7 @@ def _write_home(host: Host, folder: Path) -> None:
             "PATH": f"{binaries}:{python}:{_SBIN}",
             "UV_CACHE_DIR": str(_uv_cache()),
             "UV_OFFLINE": "1",  # nothing but uv's cache, which make venv has filled
-            "UV_FIND_LINKS": os.environ.get("UV_FIND_LINKS")
-            or os.environ.get("PIP_FIND_LINKS", ""),
+            "UV_FIND_LINKS": os.environ.get("UV_FIND_LINKS", ""),  # as make venv had it
             "HF_HUB_OFFLINE": "1",
             # Slow where all hosts share a few processors.
             "RAY_raylet_start_wait_time_s": "180",
