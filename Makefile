@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test test-slow lint bench rehearse-faults rehearse-soak ui clean
+.PHONY: help venv quickstart test test-slow lint bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -13,17 +13,21 @@ help:
 	@echo "make test-slow    the tests that are too long for make test"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make bench        scoring and rewinding against their baselines"
-	@echo "make rehearse-faults  every fault, inflicted on a sweep for real; needs root, an hour"
-	@echo "make rehearse-soak    30 minutes of a sweep of which something is killed all the time"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
+	@echo "make rehearse-X   minutes to an hour each, most as root; X is one of"
+	@echo "                  ray-up     cluster.onprem.yaml on machines made of namespaces"
+	@echo "                  aws        cluster.yaml against a stand-in of AWS"
+	@echo "                  faults     every fault, inflicted on a sweep for real"
+	@echo "                  soak       30 minutes in which something is killed all the time"
 
 # uv installs in seconds what takes pip minutes; it is told of pip's own extra sources.
+FIND_LINKS = UV_FIND_LINKS="$${UV_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || echo $$PIP_FIND_LINKS)}"
 venv: $(BIN)/.installed
 $(BIN)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
-	UV_FIND_LINKS="$${UV_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || echo $$PIP_FIND_LINKS)}" \
+	$(FIND_LINKS) \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
@@ -46,14 +50,11 @@ bench: venv
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.rewinding
 
-rehearse-faults: venv
-	$(BIN)/python -m rehearsals.faults
-
-rehearse-soak: venv
-	$(BIN)/python -m rehearsals.soak
-
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
+
+rehearse-%: venv
+	$(FIND_LINKS) $(BIN)/python -m rehearsals.$(subst -,_,$*)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

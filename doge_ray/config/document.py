@@ -40,7 +40,8 @@ def _settings(section: type[Section], prefix: str = "") -> Iterator[tuple[str, F
 def _facts(field: FieldInfo) -> str:
     """`` = default [unit]; allowed; paper``."""
     extra: dict[str, Any] = dict(field.json_schema_extra or {})  # type: ignore[arg-type]
-    facts = "" if field.default is PydanticUndefined else f" = {_plain(field.default)}"
+    default = field.get_default(call_default_factory=True)
+    facts = "" if default is PydanticUndefined else f" = {_plain(default)}"
     facts += f" [{extra['unit']}]" if extra.get("unit") else ""
     if get_origin(field.annotation) is Literal:
         facts += f"  one of {', '.join(get_args(field.annotation))}"

@@ -7,6 +7,7 @@ and the stage identities read them.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, model_validator
@@ -138,7 +139,12 @@ class SweepConfig(Section):
         paper="bert-base-uncased, bert-large-uncased",
     )
     seed: int = setting(0, "all randomness derives from it", ge=0)
-    storage: str = setting("runs", "folder or URI (s3://, gs://) for stages and results")
+    storage: str = setting(
+        ...,
+        "folder or URI (s3://, gs://) for stages and results; DOGE_RAY_STORAGE is its default "
+        "where that is set in the environment, as on a cluster, otherwise runs",
+        default_factory=lambda: os.environ.get("DOGE_RAY_STORAGE") or "runs",
+    )
     methods: tuple[Method, ...] = setting(
         ("dense", "random", "winning", "doge"),
         "methods to compare, dense among them: random, winning, doge and losing tickets; irm, "

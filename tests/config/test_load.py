@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from doge_ray.config import Range, SweepConfig, TrainConfig, load_config, load_parts
+from doge_ray.config.document import reference
 from doge_ray.config.load import SHIPPED
 from doge_ray.errors import InputError
 
@@ -223,3 +224,13 @@ def test_published_results_are_of_the_papers_domains():
     assert load_config("mnli", ["num_sources=3"]).published("dense") is None
     draws = [part.config for part in load_parts("mnli-domains").parts[1:]]
     assert all(config.published("dense") in (84.2, 83.0) for config in draws)
+
+
+def test_the_environment_says_where_results_go_unless_the_sweep_does(file, monkeypatch):
+    monkeypatch.delenv("DOGE_RAY_STORAGE", raising=False)
+    assert load_config(file).storage == "runs"
+    monkeypatch.setenv("DOGE_RAY_STORAGE", "s3://bucket/doge_ray")
+    assert load_config(file).storage == "s3://bucket/doge_ray"
+    assert load_config(file, ["storage=here"]).storage == "here"
+    assert "storage = s3://bucket/doge_ray" in reference()
+    assert load_config(file).science() == load_config(file, ["storage=here"]).science()

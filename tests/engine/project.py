@@ -121,8 +121,8 @@ def run(module: str, *arguments: str, timeout: float = 600) -> subprocess.Comple
 
 
 def environment() -> dict[str, str]:
-    """Without a hub, a cluster or a tracking server of the machine's own."""
-    names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI")
+    """Without a hub, a cluster, a storage or a tracking server of the machine's own."""
+    names = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "DOGE_RAY_STORAGE")
     return {k: v for k, v in os.environ.items() if k not in names} | {"HF_HUB_OFFLINE": "1"}
 
 
