@@ -17,6 +17,7 @@ help:
 	@echo "make rehearse-X   minutes to an hour each, most as root; X is one of"
 	@echo "                  ray-up     cluster.onprem.yaml on machines made of namespaces"
 	@echo "                  aws        cluster.yaml against a stand-in of AWS"
+	@echo "                  autoscale  a sweep on a cluster that starts without workers"
 	@echo "                  faults     every fault, inflicted on a sweep for real"
 	@echo "                  soak       30 minutes in which something is killed all the time"
 

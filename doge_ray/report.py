@@ -15,6 +15,7 @@ from doge_ray.engine.parts import has_parts, publish_combined
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
 from doge_ray.engine.publish import publish_report, publish_tables
+from doge_ray.engine.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle
@@ -33,13 +34,14 @@ def main(arguments: Sequence[str]) -> None:
     if has_parts(options.name, storage):
         parts = publish_combined(options.name, storage)
         console.print(terminal(combined(parts), options.name))
-        console.print(f"written  {storage}/{options.name}/: report.html, figures/, summary.md")
+        place = Storage(storage).below(options.name)
+        console.print(f"written  {place}: report.html, figures/, summary.md")
         return
     graph, store, results = recall(options.name, storage)
     records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
     console.print(terminal(with_oracle(records), records.name))
     publish_report(records, graph, results)
-    console.print(f"written  {results.root}/{options.name}/: {', '.join(WRITTEN)}")
+    console.print(f"written  {results.below(options.name)}: {', '.join(WRITTEN)}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -42,8 +42,8 @@ def main(arguments: Sequence[str]) -> None:
     from doge_ray.engine.scoring import model_to_score
 
     model = model_to_score(config, corpus, model_folder)
-    with ray_cluster(config, options.address):
-        shutil.copyfile(model.score(), out)
+    with ray_cluster(config, options.address) as decided:
+        shutil.copyfile(model.on(decided).score(), out)
     domains = model.data.source_domains
     print(f"{out}: {len(model.data.train)} examples of {', '.join(domains)}")
 

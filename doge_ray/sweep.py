@@ -88,7 +88,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
         run_parts(parts, prepared, start)
     finally:
         console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
-    console.print(f"results  {parts.storage}/{parts.name}")
+    console.print(f"results  {Storage(parts.storage).below(parts.name)}")
 
 
 def _require_health(storage: str, options: argparse.Namespace) -> None:
@@ -121,10 +121,10 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     tickets = [method for method in config.methods if method != "dense"]
     with (
         prepared.store.locked(),
-        ray_cluster(config, address),
+        ray_cluster(config, address) as decided,
         progress.live(_num_trials(config)),
     ):
-        sweep = Sweep.start(prepared, progress)
+        sweep = Sweep.start(prepared.on(decided), progress)
         try:
             sweep.search(["dense"])
             sweep.repeat(["dense"])
@@ -137,7 +137,7 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
             sweep.interrupt()
             raise
     console.print(terminal(with_oracle(records), records.name))
-    console.print(f"results  {prepared.results.root}/{config.name}")
+    console.print(f"results  {prepared.results.below(config.name)}")
     console.print(f"compare  mlflow ui --backend-store-uri {sweep.tracker.uri}")
 
 

@@ -98,8 +98,24 @@ class ResourceConfig(Section):
     stage_workers: int = setting(1, "Ray Train workers that share a scoring pass", ge=1)
     cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1)
     gpus_per_worker: float | None = setting(
-        None, "GPUs of a worker; unset: one where the cluster has any", unit="GPUs", ge=0
+        None,
+        "GPUs of a worker; below one, several trials share a GPU; unset: one where the cluster has "
+        "or can get any",
+        unit="GPUs",
+        ge=0,
     )
+
+    @model_validator(mode="after")
+    def _placeable(self) -> ResourceConfig:
+        gpus, workers = self.gpus_per_worker or 0.0, max(self.trial_workers, self.stage_workers)
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"gpus_per_worker={gpus:g}: beyond one, choose a whole number")
+        if 0 < gpus < 1 < workers:
+            raise ValueError(
+                f"gpus_per_worker={gpus:g}: workers of one job cannot share a GPU; choose 1, or "
+                "trial_workers=1 and stage_workers=1"
+            )
+        return self
 
 
 # What changes neither a stage nor the choices of a study: these may differ when a sweep goes on.

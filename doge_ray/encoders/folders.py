@@ -156,7 +156,10 @@ def _write(
     with _replacing(folder.resolve()) as new:
         config.save_pretrained(new)
         contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
-        save_file(contiguous, new / WEIGHTS, metadata={"format": "pt"})
+        try:
+            save_file(contiguous, new / WEIGHTS, metadata={"format": "pt"})
+        except SafetensorError as error:  # what safetensors says of a full disk
+            raise OSError(f"{new / WEIGHTS} cannot be written: {error}") from error
         if tokenizer is not None:
             tokenizer.save_pretrained(new)
 

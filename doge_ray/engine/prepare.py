@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,15 @@ class Prepared:
     results: Storage
     model_folder: Path
     data: Encoded
+
+    def on(self, config: SweepConfig) -> Prepared:
+        """The same with a configuration that a cluster decided on."""
+        return replace(self, config=config, graph=replace(self.graph, config=config))
+
+    def discard_remains(self) -> None:
+        """Delete what killed processes left half written."""
+        self.store.discard_orphans()
+        self.results.discard_partials(self.config.name)
 
     def initialise(self, seed: int) -> None:
         """Publish θ0 of a seed, unless it is."""

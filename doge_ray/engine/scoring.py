@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ray.train import TrainingFailedError
@@ -60,6 +60,11 @@ class ModelToScore:
     pipeline: Pipeline
     model: Stage
     data: Encoded
+
+    def on(self, config: SweepConfig) -> ModelToScore:
+        """The same with a configuration that a cluster decided on."""
+        graph = replace(self.pipeline.graph, config=config)
+        return replace(self, pipeline=replace(self.pipeline, graph=graph))
 
     def score(self) -> Path:
         """Score it; returns the score table."""

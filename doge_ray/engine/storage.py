@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
-from doge_ray.domains.cache import cache_folder
+from doge_ray.engine.copies import local_copy
+from doge_ray.engine.patience import patient
 from doge_ray.errors import InputError
 
+_PARTIAL = ".partial"
 _LOCAL = fs.LocalFileSystem()
 
 
 class Storage:
     """Files below ``root``: a local folder, or a URI such as ``s3://bucket/runs``.
 
-    Instances travel between processes; each opens the filesystem for itself.
+    Instances travel between processes; each opens the filesystem for itself. What the storage
+    refuses is tried again for minutes, and ends in a ``SweepError``.
     """
 
     def __init__(self, root: str) -> None:
@@ -57,16 +61,23 @@ class Storage:
         """Whether the files lie in a folder of this machine (or one mounted into it)."""
         return isinstance(self._place[0], fs.LocalFileSystem)
 
+    @property
+    def abandoned_after(self) -> float:
+        """Seconds without a change after which nobody is still writing a file.
+
+        One sweep at a time writes to a folder, and without long pauses. A bucket has no lock, and
+        shows no file before the last byte of it has come.
+        """
+        return 60.0 if self.is_local else 3600.0
+
     def check_writable(self) -> None:
-        """Write and remove a file under the root.
+        """Write and remove a file under the root, without patience.
 
         Raises:
             InputError: it can't be written; says why.
         """
-        probe = f".probe-{uuid.uuid4().hex}"
         try:
-            self.write_text(probe, "")
-            self.delete(probe)
+            self._probe()
         except (OSError, ValueError) as error:
             raise InputError(
                 f"storage={self.root!r} cannot be written: {error}; "
@@ -83,20 +94,13 @@ class Storage:
         if not self.is_local:
             yield
             return
-        Path(self._place[1]).mkdir(parents=True, exist_ok=True)
-        lock = FileLock(f"{self._place[1]}/.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"another sweep runs in {self.root!r}; wait for it, or give this one a storage of "
-                "its own with storage=FOLDER"
-            ) from None
+        lock = self._lock()
         try:
             yield
         finally:
             lock.release()
 
+    @patient
     def read_text(self, path: str) -> str | None:
         """A small file; None where there is none."""
         filesystem, root = self._place
@@ -110,24 +114,39 @@ class Storage:
         """Put a small text file in place in one step."""
         self.write_bytes(path, text.encode())
 
+    @patient
     def write_bytes(self, path: str, data: bytes) -> None:
         """Put a small file in place in one step."""
-        filesystem, root = self._place
-        target = f"{root}/{path}"
-        filesystem.create_dir(target.rpartition("/")[0], recursive=True)
-        # Object stores show an object once it is complete; elsewhere a rename does the same.
-        partial = f"{target}.{uuid.uuid4().hex[:8]}.partial" if self.is_local else target
-        with filesystem.open_output_stream(partial) as stream:
-            stream.write(data)
-        if partial != target:
-            Path(partial).replace(target)
+        self._write(path, data)
 
+    @patient
     def list(self, folder: str) -> list[str]:
         """Sorted names in a folder; empty where there is none."""
         filesystem, root = self._place
         selector = fs.FileSelector(f"{root}/{folder}", allow_not_found=True)
         return sorted(info.base_name for info in filesystem.get_file_info(selector))
 
+    @patient
+    def idle(self, folder: str) -> dict[str, float]:
+        """Seconds since each file below a folder last changed, by path; by the storage's clock."""
+        filesystem, root = self._place
+        now = self._probe()
+        place = f"{root}/{folder}".rstrip("/")
+        selector = fs.FileSelector(place, recursive=True, allow_not_found=True)
+        return {
+            info.path.removeprefix(f"{root}/"): now - info.mtime.timestamp()
+            for info in filesystem.get_file_info(selector)
+            if info.mtime is not None  # folders of an object store have none
+        }
+
+    def discard_partials(self, folder: str, age: float | None = None) -> None:
+        """Delete what killed processes were about to put in place below a folder."""
+        age = self.abandoned_after if age is None else age
+        for path, idle in self.idle(folder).items():
+            if path.endswith(_PARTIAL) and idle >= age:
+                self.delete(path)
+
+    @patient
     def delete(self, path: str) -> None:
         """Remove a file or a folder, if it is there."""
         filesystem, root = self._place
@@ -137,55 +156,108 @@ class Storage:
         elif info.type == fs.FileType.File:
             filesystem.delete_file(info.path)
 
+    @patient
     def put_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Let ``write`` fill an empty local folder, and keep it under ``path``."""
         if self.is_local:
             folder = Path(self._place[1]) / path
-            folder.mkdir(parents=True)
-            write(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            with _all_or_nothing(folder):
+                write(folder)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
             self._upload(scratch, path)
 
+    @patient
     def replace_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Like ``put_folder``, in place of what stands there."""
-        if not self.is_local:
-            with tempfile.TemporaryDirectory() as scratch:
-                write(Path(scratch))
+        if self.is_local:
+            target = Path(self._place[1]) / path
+            partial = _partial(target)
+            partial.mkdir(parents=True)
+            with _all_or_nothing(partial):
+                write(partial)
                 self.delete(path)
-                self._upload(scratch, path)
+                partial.rename(target)
             return
-        partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
-        self.put_folder(partial, write)
-        self.delete(path)
-        root = Path(self._place[1])
-        (root / partial).rename(root / path)
+        with tempfile.TemporaryDirectory() as scratch:
+            write(Path(scratch))
+            self.delete(path)
+            self._upload(scratch, path)
 
-    def _upload(self, folder: str, path: str) -> None:
-        filesystem, root = self._place
-        filesystem.create_dir(f"{root}/{path}", recursive=True)
-        fs.copy_files(
-            folder, f"{root}/{path}", source_filesystem=_LOCAL, destination_filesystem=filesystem
-        )
-
+    @patient
     def local_folder(self, path: str) -> Path:
         """A local, read-only copy of a folder that never changes; copied once per node."""
-        filesystem, root = self._place
         if self.is_local:
-            return Path(root) / path
-        target = cache_folder() / "store" / path
-        if not target.exists():
+            return Path(self._place[1]) / path
+        return local_copy(path, lambda folder: self._download(path, folder))
+
+    @patient
+    def _lock(self) -> FileLock:
+        Path(self._place[1]).mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{self._place[1]}/.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another sweep runs in {self.root!r}; wait for it, or give this one a storage of "
+                "its own with storage=FOLDER"
+            ) from None
+        return lock
+
+    def _probe(self) -> float:
+        """Write and remove a file; returns what time it was in the storage."""
+        filesystem, root = self._place
+        probe = f".probe-{uuid.uuid4().hex}"
+        self._write(probe, b"?")  # a full disk still takes an empty file
+        info = filesystem.get_file_info(f"{root}/{probe}")
+        filesystem.delete_file(info.path)
+        return info.mtime.timestamp()
+
+    def _write(self, path: str, data: bytes) -> None:
+        # Object stores show an object once it is complete; elsewhere a rename does the same.
+        if self.is_local:
+            target = Path(self._place[1]) / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-                copy = Path(scratch) / "copy"
-                copy.mkdir()
-                fs.copy_files(
-                    f"{root}/{path}",
-                    str(copy),
-                    source_filesystem=filesystem,
-                    destination_filesystem=_LOCAL,
-                )
-                if not target.exists():
-                    copy.rename(target)
-        return target
+            partial = _partial(target)
+            with _all_or_nothing(partial):
+                partial.write_bytes(data)
+                partial.replace(target)
+            return
+        with tempfile.NamedTemporaryFile() as scratch:
+            scratch.write(data)
+            scratch.flush()
+            self._upload(scratch.name, path)
+
+    def _upload(self, source: str, path: str) -> None:
+        filesystem, root = self._place
+        target = f"{root}/{path}"
+        filesystem.create_dir(target if Path(source).is_dir() else target.rpartition("/")[0])
+        # Never a stream of ours: closed after an error, it would complete a cut-off object.
+        fs.copy_files(source, target, source_filesystem=_LOCAL, destination_filesystem=filesystem)
+
+    def _download(self, path: str, folder: Path) -> None:
+        filesystem, root = self._place
+        fs.copy_files(
+            f"{root}/{path}",
+            str(folder),
+            source_filesystem=filesystem,
+            destination_filesystem=_LOCAL,
+        )
+
+
+def _partial(path: Path) -> Path:
+    """Where something is written before it is put in place."""
+    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
+
+
+@contextmanager
+def _all_or_nothing(path: Path) -> Iterator[None]:
+    """Remove what was being written under a path if that fails, as far as its disk lets us."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise

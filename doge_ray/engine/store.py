@@ -6,7 +6,8 @@ A stage is named by the hash of everything that determines its result. Its folde
     snapshot.json      {"inputs", "result", "files"}: where an unfinished training can go on
     files-<random>/    what one of the two points to
 
-so a reader sees a whole stage or none, whatever was killed when.
+so a reader sees a whole stage or none, whatever was killed when. What a killed process left is
+deleted when a sweep starts, and when one ends.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Literal
 from doge_ray.engine.storage import Storage
 
 Slot = Literal["published", "snapshot"]
+_SLOTS: tuple[Slot, ...] = ("published", "snapshot")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class StageStore(Storage):
             write: called with an empty local folder, to put the stage's files there.
             slot: a published stage keeps no snapshot.
         """
-        earlier = [self._record(stage.path, name) for name in ("published", "snapshot")]
+        earlier = [self._record(stage.path, name) for name in _SLOTS]
         if slot == "snapshot" and earlier[0] is not None:
             return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
@@ -108,6 +110,29 @@ class StageStore(Storage):
         """Forget how far an unfinished stage got."""
         if self._record(stage.path, "published") is None:
             self.delete(stage.path)
+
+    def discard_orphans(self, age: float | None = None) -> None:
+        """Delete what killed processes left: files that no record points to.
+
+        Args:
+            age: seconds; younger files may be what a process is about to publish. Default:
+                ``abandoned_after``.
+        """
+        age = self.abandoned_after if age is None else age
+        youngest: dict[tuple[str, str], float] = {}
+        for path, idle in self.idle("").items():
+            kind, digest, name = (*path.split("/"), "", "")[:3]
+            if name and not name.endswith(".json"):
+                key = f"{kind}/{digest}", name
+                youngest[key] = min(idle, youngest.get(key, idle))
+        for (stage, name), idle in youngest.items():
+            if idle >= age and name not in self._files(stage):
+                self.delete(f"{stage}/{name}")
+
+    def _files(self, path: str) -> set[str | None]:
+        """The folders that the records at a path point to."""
+        records = [self._record(path, slot) for slot in _SLOTS]
+        return {record["files"] for record in records if record is not None}
 
     def _record(self, path: str, slot: Slot) -> dict[str, Any] | None:
         text = self.read_text(f"{path}/{slot}.json")

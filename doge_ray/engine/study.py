@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import optuna
-import ray
 from ray import tune
-from ray.tune import FailureConfig, RunConfig, TuneConfig, Tuner
+from ray.tune import FailureConfig, RunConfig, TuneConfig, TuneError, Tuner
 from ray.tune.schedulers import (
     AsyncHyperBandScheduler,
     FIFOScheduler,
@@ -19,6 +19,7 @@ from ray.tune.schedulers import (
 from ray.tune.search.optuna import OptunaSearch
 
 from doge_ray.config import SweepConfig
+from doge_ray.engine.capacity import HEAD, worker_resources
 from doge_ray.engine.faults import LOSSES
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.observer import Observer
@@ -26,7 +27,6 @@ from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch
 from doge_ray.engine.space import Space, grid, make_sampler, recorded_points
 from doge_ray.engine.trial import run_trial
-from doge_ray.engine.workers import worker_resources
 from doge_ray.seeds import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -46,7 +46,8 @@ def run_studies(
     methods = [method for method in methods if not _is_over(method, config, observer)]
     if not methods:
         return
-    trials, at_once = config.search.num_trials, max_concurrent(config)
+    trials = config.search.num_trials
+    at_once = min(trials, config.search.max_concurrent or trials)
     rounds = {
         method: Rounds(_searcher(method, config, journal), trials, at_once) for method in methods
     }
@@ -98,7 +99,7 @@ def run_assignments(
     tune_config = TuneConfig(
         **_METRIC,
         num_samples=1,
-        max_concurrent_trials=max_concurrent(config),
+        max_concurrent_trials=config.search.max_concurrent,
         reuse_actors=True,
     )
     known = [
@@ -106,19 +107,6 @@ def run_assignments(
     ]
     space = {"known": tune.grid_search(known)}
     _fit(pipeline, observer, tune_config, space, f"{config.name}-replicates")
-
-
-def max_concurrent(config: SweepConfig) -> int:
-    """Trials at a time: as many as the devices of the cluster allow, or fewer if asked for.
-
-    Counted, because the drivers of trials that span workers take no device themselves: without a
-    bound they could all wait for workers that none of them can get.
-    """
-    need = worker_resources(config.resources)
-    have = ray.cluster_resources()
-    fits = min(int(have.get(name, 0) / amount) for name, amount in need.items())
-    most = max(1, fits // config.resources.trial_workers)
-    return min(most, config.search.max_concurrent or most, config.search.num_trials)
 
 
 class _Constants:
@@ -172,27 +160,33 @@ def _fit(
     space: dict[str, Any],
     name: str,
 ) -> None:
-    config, store = pipeline.graph.config, pipeline.store
+    config = pipeline.graph.config
     trainable = tune.with_parameters(run_trial, pipeline=pipeline, claims=observer.claims)
-    Tuner(
-        tune.with_resources(trainable, _trial_resources(config)),
-        param_space=space,
-        tune_config=tune_config,
-        run_config=RunConfig(
+    # Tune's own state is not needed again: the journal and the store are what a restart reads.
+    with tempfile.TemporaryDirectory() as scratch:
+        run_config = RunConfig(
             name=name,
-            storage_path=store.below("tune"),
+            storage_path=scratch,
             callbacks=[observer],
             # Of these, a trial itself allows max_failures for errors of its own.
             failure_config=FailureConfig(max_failures=LOSSES + config.search.max_failures),
             verbose=0,
-        ),
-    ).fit()
-    # Tune's own state is not needed again: the journal and the store are what a restart reads.
-    store.delete(f"tune/{name}")
+        )
+        tuner = Tuner(
+            tune.with_resources(trainable, _trial_resources(config)),
+            param_space=space,
+            tune_config=tune_config,
+            run_config=run_config,
+        )
+        try:
+            tuner.fit()
+        except TuneError as error:
+            # What the observer raises comes as its traceback's text.
+            raise error.__context__ or error from None
 
 
 def _trial_resources(config: SweepConfig) -> dict[str, float]:
     """A trial's own process computes, or only waits for its workers."""
     if config.resources.trial_workers == 1:
         return worker_resources(config.resources)
-    return {"node:__internal_head__": 0.001}
+    return {HEAD: 0.001}

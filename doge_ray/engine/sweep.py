@@ -38,8 +38,9 @@ class Sweep:
 
     @classmethod
     def start(cls, prepared: Prepared, progress: SweepProgress) -> Sweep:
-        """Open the sweep's journal and MLflow run, and publish θ0."""
+        """Tidy up, open the sweep's journal and MLflow run, and publish θ0."""
         config = prepared.config
+        prepared.discard_remains()
         prepared.claim_folder()
         tracker = Tracker(config, prepared.graph.science, prepared.results.root)
         for seed in _seeds(config):

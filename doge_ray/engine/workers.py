@@ -12,6 +12,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedErr
 from ray.train.torch import TorchTrainer
 
 from doge_ray.config import ResourceConfig
+from doge_ray.engine.capacity import worker_resources
 from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memory_kill
 from doge_ray.engine.jobs import Job
 from doge_ray.engine.notice import Notice
@@ -79,14 +80,6 @@ class _Trainer(TorchTrainer):
     """Leaves Ctrl-C alone: Ray Train's handler ends the process with 0, and stays for good."""
 
     def _register_sigint_handler(self, controller: Any) -> None: ...
-
-
-def worker_resources(resources: ResourceConfig) -> dict[str, float]:
-    """What one worker asks Ray for; without a word about GPUs, one where the cluster has any."""
-    gpus = resources.gpus_per_worker
-    if gpus is None:
-        gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0))
-    return {"CPU": float(resources.cpus_per_worker)} | ({"GPU": gpus} if gpus else {})
 
 
 def own_device(resources: ResourceConfig) -> torch.device:

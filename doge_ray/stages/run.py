@@ -198,7 +198,7 @@ class Run:
             "generators": generators,
         }
         if self.world.rank == 0:
-            snapshots.save(lambda folder: torch.save(state, folder / "state.pt"))
+            snapshots.save(lambda folder: _write(state, folder / "state.pt"))
 
     def restore(self, folder: Path | None) -> None:
         """Go on where ``save`` left off."""
@@ -228,6 +228,13 @@ class Run:
         """Put the weights of the best epoch back."""
         self.model.load_state_dict(self.best)
         self.model.eval()
+
+
+def _write(state: dict[str, Any], file: Path) -> None:
+    try:
+        torch.save(state, file)
+    except RuntimeError as error:  # what torch says of a full disk
+        raise OSError(f"{file} cannot be written: {error}") from error
 
 
 def _optimizer(model: PreTrainedModel, recipe: Recipe) -> torch.optim.AdamW:

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -107,12 +108,18 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", f"doge_ray.{module}", *map(str, arguments)]
 
 
-def run(module: str, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as a user would."""
+def run(
+    module: str,
+    *arguments: str,
+    timeout: float = 600,
+    folder: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as a user would, in a folder and with environment variables."""
     return subprocess.run(
         command(module, *arguments),
-        cwd=ROOT,
-        env=environment(),
+        cwd=folder,
+        env=environment() | dict(variables or {}),
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 
+from doge_ray.engine.copies import local_copy
 from doge_ray.engine.storage import Storage
 from doge_ray.errors import InputError
 
@@ -92,6 +93,51 @@ def test_a_remote_folder_is_copied_once(tmp_path, monkeypatch):
     storage.delete("models/dense")
     assert storage.local_folder("models/dense") == first
     assert content(first) == {"weights": "0 1"}
+
+
+def test_copies_that_nobody_asks_for_any_more_make_room(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOGE_RAY_CACHE", str(tmp_path))
+    storage = Storage("mock:///runs")
+    for name in ("used", "unused", "new"):
+        storage.put_folder(f"models/{name}", fill(weights=name))
+    used, unused = (storage.local_folder(f"models/{name}") for name in ("used", "unused"))
+    for copy in (used, unused):
+        os.utime(copy, (0, 0))
+    assert storage.local_folder("models/used") == used
+    assert content(unused) == {"weights": "unused"}
+    new = storage.local_folder("models/new")
+    assert sorted(new.parent.iterdir()) == sorted([used, new])
+    assert content(storage.local_folder("models/unused")) == {"weights": "unused"}
+
+
+def test_a_copy_that_fails_leaves_nothing_to_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOGE_RAY_CACHE", str(tmp_path))
+    with pytest.raises(RuntimeError, match="killed"):
+        local_copy("models/dense", broken)
+    assert list((tmp_path / "store").iterdir()) == []
+    assert content(local_copy("models/dense", fill(weights="0 1"))) == {"weights": "0 1"}
+
+
+def test_of_two_processes_that_copy_at_once_both_get_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOGE_RAY_CACHE", str(tmp_path))
+
+    def overtaken(folder):
+        fill(weights="0 1")(folder)
+        local_copy("models/dense", fill(weights="0 1"))
+
+    assert content(local_copy("models/dense", overtaken)) == {"weights": "0 1"}
+
+
+def test_what_a_killed_process_was_about_to_put_in_place_is_deleted(tmp_path):
+    storage = Storage(str(tmp_path))
+    storage.write_text("sweep/sweep.json", "{}")
+    storage.write_text("sweep/sweep.json.0123abcd.partial", "{")
+    storage.put_folder("sweep/models/dense.0123abcd.partial", fill(weights="0"))
+    storage.discard_partials("sweep")
+    assert len(storage.list("sweep")) == 3, "it may still be written"
+    storage.discard_partials("sweep", age=0)
+    assert storage.list("sweep") == ["models", "sweep.json"]
+    assert storage.list("sweep/models") == []
 
 
 def test_it_travels_to_other_processes(tmp_path, monkeypatch):

@@ -101,6 +101,22 @@ def test_what_a_killed_process_left_is_never_read(store):
     assert (store.result(STAGE), read(store)) == ({"n": 2}, "new")
 
 
+def test_what_killed_processes_left_is_deleted_and_nothing_else(store):
+    other = Stage("training", {"seed": 2})
+    store.put(STAGE, {"n": 1}, weights("published"))
+    store.put(other, {}, weights("unfinished"), "snapshot")
+    before = {stage.path: store.list(stage.path) for stage in (STAGE, other)}
+    for stage in (STAGE, other, Stage("scoring", {})):
+        store.put_folder(f"{stage.path}/files-000000000000", weights("unpublished"))
+        store.write_text(f"{stage.path}/published.json.0123abcd.partial", '{"resu')
+    store.discard_orphans()
+    assert "files-000000000000" in store.list(STAGE.path), "it may be about to be published"
+    store.discard_orphans(age=0)
+    assert {stage.path: store.list(stage.path) for stage in (STAGE, other)} == before
+    assert store.list(Stage("scoring", {}).path) == []
+    assert (read(store), store.result(other, "snapshot")) == ("published", {})
+
+
 def test_a_snapshot_is_no_publication(store):
     store.put(STAGE, {"epoch": 1}, weights("first"), "snapshot")
     assert store.result(STAGE) is None

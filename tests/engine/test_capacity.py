@@ -1,0 +1,113 @@
+"""How many workers find room, and what a sweep does with that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from doge_ray.config import SweepConfig, load_config
+from doge_ray.engine.capacity import Fleet, autoscaled, decided
+from doge_ray.errors import InputError
+from tests.engine.project import make_project
+
+HEAD = {"CPU": 4.0}
+ONE_GPU, FOUR_GPUS = {"CPU": 8.0, "GPU": 1.0}, {"CPU": 48.0, "GPU": 4.0}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("project"), search={"max_concurrent": None})
+
+
+def sweep(path: Path, *overrides: str, fleet: Fleet) -> SweepConfig:
+    return decided(load_config(str(path), overrides), fleet)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings", "trials"),
+    [
+        ([HEAD], [], 4),
+        ([HEAD], ["cpus_per_worker=3"], 1),
+        ([HEAD, ONE_GPU], [], 1),  # a worker takes a GPU, so it finds no room on the head
+        ([ONE_GPU, ONE_GPU, FOUR_GPUS], [], 6),
+        ([ONE_GPU, FOUR_GPUS], ["cpus_per_worker=5"], 5),
+        ([HEAD, ONE_GPU], ["gpus_per_worker=0"], 12),
+        ([FOUR_GPUS], ["gpus_per_worker=0.25"], 16),
+        ([FOUR_GPUS], ["gpus_per_worker=0.6"], 4),  # 0.6 of a GPU is of one GPU
+        ([ONE_GPU, ONE_GPU, FOUR_GPUS], ["gpus_per_worker=2"], 2),
+        ([ONE_GPU] * 5, ["trial_workers=2"], 2),
+        ([HEAD] * 3, ["trial_workers=2", "cpus_per_worker=3"], 1),
+    ],
+)
+def test_as_many_trials_run_at_a_time_as_find_their_workers_room_on_nodes(
+    path: Path, nodes: list[dict[str, float]], settings: list[str], trials: int
+) -> None:
+    overrides = [f"resources.{setting}" for setting in settings]
+    config = sweep(path, *overrides, fleet=Fleet(tuple(nodes)))
+    assert config.search.max_concurrent == trials
+
+
+def test_fewer_run_if_fewer_are_asked_for(path: Path) -> None:
+    config = sweep(path, "search.max_concurrent=2", fleet=Fleet((FOUR_GPUS,)))
+    assert config.search.max_concurrent == 2
+    config = sweep(path, "search.max_concurrent=8", fleet=Fleet((FOUR_GPUS,)))
+    assert config.search.max_concurrent == 4
+
+
+def test_a_worker_takes_a_gpu_where_there_is_one_or_may_be_one(path: Path) -> None:
+    for fleet, gpus in ((Fleet((HEAD,)), 0.0), (Fleet((HEAD,), (ONE_GPU,), most=1), 1.0)):
+        assert sweep(path, fleet=fleet).resources.gpus_per_worker == gpus
+    given = sweep(path, "resources.gpus_per_worker=0", fleet=Fleet((ONE_GPU,)))
+    assert given.resources.gpus_per_worker == 0.0
+
+
+@pytest.mark.parametrize(
+    ("fleet", "setting", "message"),
+    [
+        (Fleet((ONE_GPU,) * 8), "gpus_per_worker=2", "need 1 CPU and 2 GPU each, on one node"),
+        (Fleet((HEAD,)), "gpus_per_worker=1", "has room for 0 at most"),
+        (Fleet((HEAD,)), "stage_workers=5", "5 worker.s. need 1 CPU each.* room for 4 at most"),
+        (Fleet((HEAD,)), "trial_workers=8", "8 worker.s. need 1 CPU each.* room for 4 at most"),
+    ],
+)
+def test_a_sweep_that_could_wait_for_ever_is_refused(
+    path: Path, fleet: Fleet, setting: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        sweep(path, f"resources.{setting}", fleet=fleet)
+
+
+@pytest.mark.parametrize(
+    ("limits", "trials"),
+    [("max_workers: 10", 5), ("max_workers: 3", 3), ("", 2)],
+)
+def test_what_an_autoscaler_may_start_counts(path: Path, limits: str, trials: int) -> None:
+    settings = yaml.safe_load(f"""
+        {limits}
+        head_node_type: head
+        available_node_types:
+            head: {{resources: {{CPU: 4}}, max_workers: 0}}
+            spot: {{resources: {{CPU: 8, GPU: 1}}, max_workers: 4}}
+            large: {{resources: {{CPU: 8, GPU: 1}}, max_workers: 1}}
+    """)
+    config = sweep(path, fleet=autoscaled((HEAD,), settings))
+    assert config.search.max_concurrent == trials
+    on_cpus = sweep(path, "resources.gpus_per_worker=0", fleet=autoscaled((HEAD,), settings))
+    assert on_cpus.search.max_concurrent == 8 * trials + 4
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["gpus_per_worker=1.5"], "gpus_per_worker=1.5: beyond one, choose a whole number"),
+        (["gpus_per_worker=0.5", "trial_workers=2"], "workers of one job cannot share a GPU"),
+        (["gpus_per_worker=0.5", "stage_workers=2"], "workers of one job cannot share a GPU"),
+    ],
+)
+def test_shares_of_gpus_that_nothing_can_run_on_are_refused(
+    path: Path, settings: list[str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_config(str(path), [f"resources.{setting}" for setting in settings])
