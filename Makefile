@@ -5,13 +5,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test test-slow lint bench ui clean
+.PHONY: help venv quickstart test test-slow lint fuzz audit bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
 	@echo "make test-slow    the tests that are too long for make test"
 	@echo "make lint         format, lint, types, import rules"
+	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
+	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
 	@echo "make bench        scoring and rewinding against their baselines"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
 	@echo "make rehearse-X   minutes to an hour each, most as root; X is one of"
@@ -46,6 +48,15 @@ lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: venv
+	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz --guided
+
+# Strict, because a dependency that the service does not know would otherwise pass for a safe one.
+audit: venv
+	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt || \
+		{ echo "audit: failed; see above: a vulnerability, or the service that knows them is not reachable"; exit 1; }
 
 bench: venv
 	$(BIN)/python -m benchmarks.scoring

@@ -23,6 +23,7 @@ from doge_ray.domains.audit import audit_table
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.storage import Storage
+from doge_ray.redact import redacted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -138,7 +139,7 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
             raise
     console.print(terminal(with_oracle(records), records.name))
     console.print(f"results  {prepared.results.below(config.name)}")
-    console.print(f"compare  mlflow ui --backend-store-uri {sweep.tracker.uri}")
+    console.print(f"compare  mlflow ui --backend-store-uri {redacted(sweep.tracker.uri)}")
 
 
 def _num_trials(config: SweepConfig) -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from doge_ray.config.places import LocalPath
 from doge_ray.config.section import Section, setting
 
 Task = Literal["classification", "tagging"]
@@ -30,7 +31,7 @@ class AmazonData(DataSection):
     split: Literal["A", "B", "C"] = setting(
         "A", "the paper's division into source and target categories", paper="A, B, C"
     )
-    root: str | None = setting(
+    root: LocalPath | None = setting(
         None, "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache"
     )
 
@@ -59,10 +60,10 @@ class MnliData(DataSection):
         paper="unnamed",
         ge=0,
     )
-    root: str | None = setting(
+    root: LocalPath | None = setting(
         None, "folder with <genre>/{train,dev,test}.json as the authors released; unset: the hub"
     )
-    hub: str = setting(
+    hub: LocalPath = setting(
         "nyu-mll/multi_nli", "data set on the Hugging Face hub, or a folder that holds a copy of it"
     )
 
@@ -87,7 +88,7 @@ class QuickstartData(DataSection):
     target_domains: tuple[str, ...] = setting(
         ("products",), "domains never seen in training", min_length=1
     )
-    root: str | None = setting(
+    root: LocalPath | None = setting(
         None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
     )
 
@@ -96,7 +97,7 @@ class FilesData(DataSection):
     """Your own labelled text with a domain column, or one folder per domain."""
 
     task: Literal["files"] = setting(..., "which data set")
-    path: str = setting(
+    path: LocalPath = setting(
         ...,
         "a .jsonl, .csv or .parquet file with a domain column, a folder of them named "
         "{train,dev,test}.*, or a folder per domain holding {train,dev,test}.*",
@@ -116,7 +117,7 @@ class OntonotesData(DataSection):
     """Named entities: OntoNotes by genre, as in the paper, or any CoNLL files by domain."""
 
     task: Literal["ontonotes"] = setting(..., "which data set")
-    root: str = setting(
+    root: LocalPath = setting(
         ...,
         "folder with <domain>/{train,dev,test}.txt, .conll or .json, or with CoNLL-2012 files "
         "(*_gold_conll) below folders train, development and test",

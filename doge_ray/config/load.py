@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,13 +15,18 @@ import yaml
 from pydantic import ValidationError
 
 from doge_ray.config.data import DATA_SECTIONS
-from doge_ray.config.schema import SweepConfig
+from doge_ray.config.places import check_path
+from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
 from doge_ray.errors import InputError
 
 S = TypeVar("S", bound=Section)
 _DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
 _OTHER_DATA = {"data", *(f"data.{key}" for key in _DOMAINS)}
+# A wrong value may be a whole document.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+MOST_PROBLEMS, MOST_VALUES, DEEPEST = 20, 10_000, 40
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
@@ -68,23 +77,27 @@ def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable
         return section.model_validate(settings)
     except ValidationError as error:
         keys = set(keys)
-        problems = [_explain(dict(problem), keys) for problem in _deepest(error.errors())]
+        deepest = _deepest(error.errors())
+        problems = [_explain(dict(problem), keys) for problem in deepest[:MOST_PROBLEMS]]
+        if len(deepest) > MOST_PROBLEMS:
+            problems.append(f"{len(deepest) - MOST_PROBLEMS} problems more")
         raise InputError(f"{place}: " + f"\n{place}: ".join(problems)) from None
 
 
 def parse_pair(argument: str) -> tuple[str, Any]:
     """The key and the YAML value of ``key=value``."""
     key, equals, text = argument.partition("=")
-    if not equals or not key or text.startswith("="):
+    if not equals or not key or not key.isprintable() or text.startswith("="):
         raise InputError(f"{argument!r} is no setting; write key=value, as in train.patience=2")
-    try:
-        return key, yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{argument!r}: the value is not readable as YAML: {error}") from None
+    return key, _read_yaml(text, f"{argument!r}: the value is")
 
 
 def find_sweep(name: str) -> Path:
     """The file of a named sweep."""
+    try:
+        check_path(name)
+    except ValueError as error:
+        raise InputError(f"the sweep's name {_SHORT.repr(name)} {error}") from None
     folders = [Path("sweeps"), SHIPPED]
     candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
     for path in candidates:
@@ -95,6 +108,19 @@ def find_sweep(name: str) -> Path:
         f"no sweep named {name!r}; there are: {', '.join(names)}"
         f"{nearest(name, names)}; or give the path of a .yaml file"
     )
+
+
+def check_name(name: str) -> str:
+    """Refuse what is no name of a sweep, such as a path that leads out of the storage.
+
+    Raises:
+        InputError: says what is allowed.
+    """
+    if not re.fullmatch(NAME, name):
+        raise InputError(
+            f"{_SHORT.repr(name)} is no name of a sweep; {_REMEDIES['string_pattern_mismatch']}"
+        )
+    return name
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -120,28 +146,97 @@ def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") 
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last."""
+    """Reads plain values.
+
+    Refuses a key that is given twice, of which YAML would keep the last, and references of
+    references (``*a``) by which a few lines become a value without end.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.composer.ComposerError(
+                problem=f"more than {DEEPEST} values inside each other",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _written_out(node, {}) > MOST_VALUES:
+            raise _refused(f"more than {MOST_VALUES} values, references written out", node)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep)
+            _check_storable(value)
+        # What the conversions of dates and numbers raise stands in no reference.
+        except (ValueError, KeyError, IndexError, AttributeError, OverflowError):
+            text = _SHORT.repr(node.value)
+            raise _refused(f"{text} is no {node.tag.rpartition(':')[2]}", node) from None
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refused("a key is a word, not a list or a mapping", key)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"{key.value!r} is given twice; give it once",
-                    problem_mark=key.start_mark,
-                )
+                raise _refused(f"{key.value!r} is given twice; give it once", key)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _check_storable(value: Any) -> None:
+    """Refuse half a character, and integers beyond any float: no file takes them."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, int):
+        float(value)
+
+
+def _written_out(node: yaml.Node, known: dict[int, float]) -> float:
+    """Values in a document without references; one that refers to itself has no end."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        parts = chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _refused(problem: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
+
+
+def _read_yaml(text: str, what: str) -> Any:
+    """One YAML document; ``what`` begins the error."""
+    try:
+        loader = _StrictLoader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise InputError(f"{what} not readable as YAML: {error}") from None
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The mapping at the top of a YAML file."""
     try:
-        settings = yaml.load(path.read_text(), _StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {error}") from None
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML in UTF-8: {error}") from None
+    settings = _read_yaml(text, f"{path}:")
     if not isinstance(settings, dict):
-        raise InputError(f"{path}: expected settings as key: value, found {settings!r}")
+        found = _SHORT.repr(settings)
+        raise InputError(f"{path}: expected settings as key: value, found {found}")
     return settings
 
 
@@ -173,37 +268,34 @@ _REMEDIES = {
     "tuple_type": "write a list, as in {key}=[a, b]",
     "model_type": "write its settings inside it, as in train: {{patience: 2}}",
     "model_attributes_type": "write its settings inside it, as in data: {{task: amazon}}",
-    "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens",
+    "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens, 128 "
+    "at most, a dot not first",
     "float_parsing": "that is no number, nor a name that stands for numbers there",
 }
 
 
 def _deepest(problems: list[Any]) -> list[Any]:
     """Without what pydantic says of a whole whose part is wrong."""
-    places = [problem["loc"] for problem in problems]
-    return [
-        problem
-        for problem in problems
-        if not any(
-            place != problem["loc"] and place[: len(problem["loc"])] == problem["loc"]
-            for place in places
-        )
-    ]
+    wholes = {
+        problem["loc"][:length] for problem in problems for length in range(len(problem["loc"]))
+    }
+    return [problem for problem in problems if problem["loc"] not in wholes]
 
 
 def _explain(problem: dict[str, Any], keys: set[str]) -> str:
     """One pydantic problem as: key, value, what is allowed."""
     key = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
     kind, value = problem["type"], problem["input"]
+    shown = _SHORT.repr(value)
     if kind == "extra_forbidden":
         return f"unknown key {key!r}{nearest(key, keys)}"
     if kind == "missing":
         return f"{key} is not set; it has no default"
     if kind.startswith("union_tag"):
-        return f"data.task={value.get('task')!r}; allowed: {', '.join(DATA_SECTIONS)}"
+        return f"data.task={_SHORT.repr(value.get('task'))}; allowed: {', '.join(DATA_SECTIONS)}"
     if kind in _REMEDIES:
-        return f"{key}={value!r}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
+        return f"{key}={shown}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":
         return message if not key or message.startswith(key) else f"{key}: {message}"
-    return f"{key}={value!r}: {message[0].lower()}{message[1:]}"
+    return f"{key}={shown}: {message[0].lower()}{message[1:]}"

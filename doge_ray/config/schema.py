@@ -14,6 +14,7 @@ from pydantic import AfterValidator, model_validator
 
 from doge_ray.config.data import DataConfig
 from doge_ray.config.methods import check_method, dimensions
+from doge_ray.config.places import LocalPath, StoragePlace
 from doge_ray.config.search import Range, SearchConfig
 from doge_ray.config.section import Section, setting
 
@@ -139,23 +140,24 @@ EXTENSIBLE = frozenset(
 )
 
 
-NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"
+# Short enough for a folder, and for what is added to it.
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
 
-# Folders of the storage that belong to no sweep.
-RESERVED = ("store", "mlartifacts")
+# Folders and files of the storage that belong to no sweep.
+RESERVED = ("store", "mlartifacts", "mlflow.db", "mlflow.db-journal")
 
 
 class SweepConfig(Section):
     """A sweep: which model, data and methods, how to train, what to search, where to keep it."""
 
     name: str = setting(..., "name of the sweep and of its folder", pattern=NAME)
-    model: str = setting(
+    model: LocalPath = setting(
         ...,
         "hub name, local folder, or package:NAME/FOLDER for a model inside an installed package",
         paper="bert-base-uncased, bert-large-uncased",
     )
     seed: int = setting(0, "all randomness derives from it", ge=0)
-    storage: str = setting(
+    storage: StoragePlace = setting(
         ...,
         "folder or URI (s3://, gs://) for stages and results; DOGE_RAY_STORAGE is its default "
         "where that is set in the environment, as on a cluster, otherwise runs",

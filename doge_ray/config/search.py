@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Tag, model_validator
 
 from doge_ray.config.levels import PAPER_LEVELS, Level
 from doge_ray.config.section import Section, setting
+from doge_ray.errors import InputError
 
 
 class Range(Section):
@@ -116,7 +117,11 @@ class SearchConfig(Section):
 
     def level(self, sparsity: float) -> Level:
         """The fractions of heads and of FFN blocks that a sparsity of the space stands for."""
-        return PAPER_LEVELS[sparsity] if self.sparsity == "paper" else Level(sparsity, sparsity)
+        if self.sparsity != "paper":
+            return Level(sparsity, sparsity)
+        if sparsity not in PAPER_LEVELS:
+            raise InputError(f"sparsity={sparsity} is none of the paper's 25 levels")
+        return PAPER_LEVELS[sparsity]
 
     @model_validator(mode="after")
     def _possible(self) -> SearchConfig:
@@ -137,4 +142,5 @@ def _check(space: FloatSpace, name: str, allowed: Callable[[float], bool], rule:
         raise ValueError(f"search.{name} is empty; give at least one value")
     for value in values:
         if not allowed(value):
-            raise ValueError(f"search.{name}={value:g} is impossible; allowed: {rule}")
+            shown = f"{value:g}" if isinstance(value, float) else value
+            raise ValueError(f"search.{name}={shown} is impossible; allowed: {rule}")

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from rich.table import Table
 
 from doge_ray.domains.labelled import Corpus, TaggedText, Text
@@ -69,18 +70,25 @@ class Audit:
         targets = [part for part in self.splits if part.split == "test"]
         return sum(part.duplicated for part in targets), sum(part.rows for part in targets)
 
+    def domains(self, split: str) -> list[str]:
+        """Those of a split, in the corpus's order."""
+        return [part.domain for part in self.splits if part.split == split]
+
     def to_dict(self) -> dict[str, Any]:
         """The audit as JSON can hold it."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Audit:
-        """The inverse of ``to_dict``, also after a passage through JSON."""
-        splits = tuple(
-            SplitAudit(**{**part, "label_counts": tuple(part["label_counts"])})
-            for part in values["splits"]
-        )
-        return cls(tuple(values["label_names"]), values["max_length"], splits)
+        """The inverse of ``to_dict``, also after a passage through JSON.
+
+        Raises:
+            ValueError: the values are no audit's.
+        """
+        audit = TypeAdapter(cls).validate_python(values)
+        if any(len(part.label_counts) != len(audit.label_names) for part in audit.splits):
+            raise ValueError("label_counts and label_names differ in number")
+        return audit
 
 
 def audit_corpus(corpus: Corpus, max_length: int, truncated: Flags, duplicated: Flags) -> Audit:

@@ -26,7 +26,7 @@ def fetch(url: str, target: Path, sha256: str, remedy: str) -> None:
     if target.is_file() and _sha256(target.read_bytes()) == sha256:
         return
     try:
-        with urlopen(url, timeout=30) as response:
+        with urlopen(url, timeout=30) as response:  # noqa: S310 (our own, https)
             content = response.read()
     except (OSError, HTTPException) as error:
         raise InputError(f"{url} could not be fetched ({error}); {remedy}") from error

@@ -31,7 +31,10 @@ def load_corpus(data: DataConfig) -> Corpus:
         InputError: a domain, file, column, row or label is missing or wrong; the message names it
             and where it stands.
     """
-    corpus = LOADERS[data.task](data)
+    try:
+        corpus = LOADERS[data.task](data)
+    except OSError as error:
+        raise InputError(f"the data cannot be read: {error}; mend its permissions") from error
     check_splits(corpus)
     return corpus if data.limit is None else _limited(corpus, data.limit)
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import TypeAdapter
 
 from doge_ray.config import Task
 from doge_ray.domains.audit import Audit
 from doge_ray.domains.rows import EncodedRows, EncodedSplit, Examples, Padding, TaggedSplit
+from doge_ray.errors import InputError
+from doge_ray.tickets.ticket import DAMAGED
 
 __all__ = ["Encoded", "EncodedRows", "EncodedSplit", "Padding", "TaggedSplit", "open_encoded"]
 
@@ -45,14 +48,32 @@ class Encoded:
 
 
 def open_encoded(folder: Path) -> Encoded:
-    """What ``encode`` wrote into ``folder``; its tokens stay on disk until they are read."""
+    """What ``encode`` wrote into ``folder``; its tokens stay on disk until they are read.
+
+    Raises:
+        InputError: the files are damaged.
+    """
+    try:
+        return _opened(folder)
+    except (pa.ArrowException, OSError, *DAMAGED) as error:
+        raise InputError(
+            f"{folder}: the tokenised data is damaged ({error}); delete {folder.parent}, and the "
+            "same command makes it again"
+        ) from error
+
+
+def _opened(folder: Path) -> Encoded:
     about = json.loads((folder / ABOUT).read_text())
-    padding = Padding(**about["padding"])
+    padding = TypeAdapter(Padding).validate_python(about["padding"])
+    audit = Audit.from_dict(about["audit"])
+    domains = [about["source_domains"], about["target_domains"]]
+    if domains != [audit.domains("train"), audit.domains("test")]:
+        raise ValueError("its domains are not those of its audit")
     return Encoded(
-        about["fingerprint"],
+        str(about["fingerprint"]),
         tuple(about["source_domains"]),
         tuple(about["target_domains"]),
-        Audit.from_dict(about["audit"]),
+        audit,
         *(_open_split(folder, split, padding) for split in ("train", "dev", "test")),
     )
 

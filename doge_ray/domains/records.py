@@ -36,11 +36,7 @@ class Record(NamedTuple):
         value = self._value(column)
         if not isinstance(value, str):
             raise InputError(f"{self.place}: {column}={value!r} is no text; write a string")
-        if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise InputError(
-                f"{self.place}: {column} holds half a character, such as a cut emoji; mend it or "
-                "remove the row"
-            )
+        self._check_letters(column, value)
         if not value.strip():
             raise InputError(f"{self.place}: {column} is empty; give a text or remove the row")
         return value
@@ -52,7 +48,15 @@ class Record(NamedTuple):
             raise InputError(
                 f"{self.place}: {column}={value!r} is no name; write a string or an integer"
             )
+        self._check_letters(column, str(value))
         return str(value)
+
+    def _check_letters(self, column: str, value: str) -> None:
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(
+                f"{self.place}: {column} holds half a character, such as a cut emoji; mend it or "
+                "remove the row"
+            )
 
     def _value(self, column: str) -> Any:
         if column not in self.values:
@@ -112,7 +116,7 @@ def _json_lines(file: Path, _: Collection[str]) -> Rows:
                 continue
             try:
                 values = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(
                     f"{file}, line {number}: not JSON ({error}); write one object per line, UTF-8"
                 ) from error
@@ -129,9 +133,7 @@ def _csv(file: Path, columns: Collection[str]) -> Rows:
     reader = csv.DictReader(io.StringIO(_utf8(file), newline=""), strict=True)
     try:
         header = reader.fieldnames or ()
-        for column in columns:
-            if column not in header:
-                raise _no_column(f"{file}, line 1", column, header)
+        _check_columns(f"{file}, line 1", columns, header)
         for values in reader:
             # csv files the fields beyond the header under None, and fills missing ones with None.
             if None in values or None in values.values():
@@ -159,13 +161,20 @@ def _parquet(file: Path, columns: Collection[str]) -> Rows:
     try:
         with pq.ParquetFile(file) as table:
             there = table.schema_arrow.names
-            for column in columns:
-                if column not in there:
-                    raise _no_column(str(file), column, there)
+            _check_columns(str(file), columns, there)
             rows = table.read(columns=list(columns)).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+    # Some values Arrow can hold and Python cannot, such as dates before the year 1.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{file}: not a readable Parquet file ({error}); write it anew") from error
     yield from enumerate(rows, 1)
+
+
+def _check_columns(place: str, columns: Iterable[str], there: Sequence[str]) -> None:
+    for column in columns:
+        if column not in there:
+            raise _no_column(place, column, there)
+        if there.count(column) > 1:
+            raise InputError(f"{place}: there are two columns {column!r}; keep one")
 
 
 def _no_column(place: str, column: str, there: Iterable[str]) -> InputError:

@@ -113,13 +113,13 @@ def family_of(config: PreTrainedConfig) -> Family:
     return FAMILIES[config.model_type]
 
 
-def check_supported(model_type: str | None) -> None:
+def check_supported(model_type: object) -> None:
     """Refuse an architecture that is not among ``FAMILIES``.
 
     Raises:
         InputError: names it and those that are.
     """
-    if model_type not in FAMILIES:
+    if model_type not in [*FAMILIES]:
         raise InputError(
             f"model_type={model_type!r} in the model's config.json is not supported; "
             f"use a model of one of: {', '.join(sorted(FAMILIES))}"

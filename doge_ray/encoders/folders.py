@@ -24,9 +24,9 @@ from torch import Tensor
 from transformers.initialization import no_init_weights
 
 from doge_ray.encoders import masks
-from doge_ray.encoders.families import encoder_layers, family_of, head_width
-from doge_ray.encoders.locate import require_weights
-from doge_ray.encoders.stock import HEADS, load_stock, read_config, task_of
+from doge_ray.encoders.families import encoder_layers, family_of, head_width, unit_parameters
+from doge_ray.encoders.sizes import check_size
+from doge_ray.encoders.stock import HEADS, described, load_stock, read_config, task_of
 from doge_ray.encoders.surgery import context_features, prune
 from doge_ray.errors import InputError
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 WEIGHTS = "model.safetensors"
-BROKEN = (InputError, KeyError, TypeError, ValueError, OSError, RuntimeError, SafetensorError)
-"""What masks, weights and shapes that do not fit raise."""
 
 
 def save_model(
@@ -91,21 +89,34 @@ def load_model(folder: str | Path) -> PreTrainedModel:
     family_of(config)
     if not hasattr(config, masks.KEY):
         return load_stock(folder, config, task_of(config), may_miss=())
-    require_weights(folder)
     try:
         kept = masks.recorded_masks(config)
         delattr(config, masks.KEY)
+        _check_pruned(folder, config, *kept)
         with no_init_weights():
             model = HEADS[task_of(config)].from_config(config)
         prune(model, *kept)
         # copied, not assigned: see load_stock on alignment
         model.load_state_dict(load_file(folder / WEIGHTS), strict=True)
-    except BROKEN as error:
+    except Exception as error:  # masks, weights and shapes that do not fit raise many kinds
         raise InputError(
             f"{folder}: {WEIGHTS} and the doge_ray masks in config.json do not belong together "
             f"({shorten(str(error), 300)}); save the model again"
         ) from error
     return model.eval()
+
+
+def _check_pruned(
+    folder: Path,
+    config: PreTrainedConfig,
+    head_mask: NDArray[np.bool_],
+    ffn_mask: NDArray[np.bool_],
+) -> None:
+    """Refuse a configuration of far more parameters than the masks leave in the file."""
+    network = described(folder, config, task_of(config))
+    sizes = unit_parameters(network)
+    removed = int((~head_mask).sum()) * sizes.head + int((~ffn_mask).sum()) * sizes.ffn
+    check_size(folder, network, removed)
 
 
 def _stock_config(model: PreTrainedModel) -> PreTrainedConfig:

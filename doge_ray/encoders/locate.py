@@ -10,6 +10,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+from doge_ray.config.places import check_path
 from doge_ray.encoders.families import check_supported
 from doge_ray.errors import InputError
 
@@ -38,6 +39,10 @@ def find_model(name: str) -> Path:
             the folder holds no configuration of a supported architecture or no safetensors
             weights.
     """
+    try:
+        check_path(name)
+    except ValueError as error:
+        raise InputError(f"model={name!r} {error}") from None
     if name.startswith("package:"):
         folder = _in_package(name)
     elif Path(name).expanduser().is_dir():
@@ -81,8 +86,8 @@ def _check_folder(folder: Path) -> None:
     if not file.is_file():
         raise InputError(f"{folder} has no config.json: {EXPECTED}")
     try:
-        config = json.loads(file.read_text())
-    except ValueError as error:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} cannot be read: {error}") from None
     check_supported(config.get("model_type") if isinstance(config, dict) else None)
     require_weights(folder)
@@ -90,14 +95,15 @@ def _check_folder(folder: Path) -> None:
 
 def _in_package(name: str) -> Path:
     package, _, inside = name.removeprefix("package:").partition("/")
-    spec = find_spec(package) if package.isidentifier() else None
+    spec = find_spec(package) if package.isidentifier() and package != "__main__" else None
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
             f"model={name!r}: the package {package!r} is not installed; "
             f"pip install {package.replace('_', '-')}, or name another model"
         )
     folder = Path(spec.submodule_search_locations[0]) / inside
-    if not folder.is_dir():
+    leaves = Path(inside).is_absolute() or ".." in Path(inside).parts
+    if leaves or not folder.is_dir():
         raise InputError(f"model={name!r}: the package {package!r} has no folder {inside!r}")
     return folder
 

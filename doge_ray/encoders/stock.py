@@ -18,7 +18,8 @@ from transformers import (
 from transformers.utils import logging
 
 from doge_ray.config import Task
-from doge_ray.encoders.locate import EXPECTED, require_weights
+from doge_ray.encoders.locate import EXPECTED
+from doge_ray.encoders.sizes import check_counts, check_size
 from doge_ray.errors import InputError
 
 HEADS: dict[Task, type[Any]] = {
@@ -42,9 +43,12 @@ def read_config(folder: Path) -> PreTrainedConfig:
     """
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} has no config.json: {EXPECTED}")
+    check_counts(folder)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+        task_of(config)
+    # What transformers raises where a value is odd depends on the architecture.
+    except Exception as error:
         raise InputError(f"{folder / 'config.json'} cannot be read: {error}") from error
     # Chunks spare memory and change no result, but a gate must see an FFN's whole output at once.
     config.chunk_size_feed_forward = 0
@@ -67,7 +71,7 @@ def load_stock(
     Raises:
         InputError: other weights are missing, have other shapes, or cannot be read.
     """
-    require_weights(folder)
+    check_size(folder, described(folder, config, task), removed=0)
     with _quiet(), torch.random.fork_rng(devices=[]):
         try:
             model, report = HEADS[task].from_pretrained(
@@ -75,10 +79,12 @@ def load_stock(
                 config=config,
                 dtype=torch.float32,
                 local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,  # pickled ones may lie beside them under their usual name
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # reported below, with what else is wrong
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # see read_config
             raise InputError(f"the weights in {folder} cannot be loaded: {error}") from error
     wrong = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
     wrong = {name for name in wrong if name.rpartition(".")[0] not in may_miss}
@@ -93,6 +99,21 @@ def load_stock(
         # copy, the same weights would give other last bits after saving and loading
         parameter.data = parameter.data.clone()
     return model
+
+
+def described(folder: Path, config: PreTrainedConfig, task: Task) -> PreTrainedModel:
+    """The network of a configuration, shapes only: it takes no memory, wrong as they may be.
+
+    Raises:
+        InputError: there is no such network.
+    """
+    try:
+        with torch.device("meta"):
+            return HEADS[task].from_config(config)
+    except Exception as error:  # see read_config
+        raise InputError(
+            f"{folder / 'config.json'} describes no network that can be built ({error})"
+        ) from error
 
 
 @contextmanager

@@ -17,8 +17,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of a damaged file, the kinds of error are many
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{folder} holds no tokenizer that transformers reads "
-            f"({str(error).splitlines()[0]}); save the model's tokenizer there"
+            f"{folder} holds no tokenizer that transformers reads ({reason}); save the model's "
+            "tokenizer there"
         ) from None

@@ -11,6 +11,7 @@ from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage
+from doge_ray.errors import InputError
 from doge_ray.reporting.records import StageCost
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.activations import ActiveCounts
@@ -57,8 +58,15 @@ def shared_stages(pipeline: Pipeline, entries: Iterable[Entry]) -> dict[str, Sta
 
 def read_audit(storage: Storage, sweep: str) -> Audit | None:
     """The audit that a sweep left in its folder."""
-    text = storage.read_text(f"{sweep}/audit.json")
-    return None if text is None else Audit.from_dict(json.loads(text))
+    if not storage.has(f"{sweep}/audit.json"):
+        return None
+    try:
+        return Audit.from_dict(json.loads(storage.read_text(f"{sweep}/audit.json") or ""))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{storage.root}/{sweep}/audit.json is damaged ({error}); start the sweep again: it is "
+            "written anew, and nothing is computed twice"
+        ) from None
 
 
 def _cost(pipeline: Pipeline, stages: Iterable[Stage]) -> StageCost:

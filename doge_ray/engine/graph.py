@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from doge_ray.config import SweepConfig, Task
 from doge_ray.engine.store import Stage
@@ -37,8 +39,8 @@ class ModelFacts:
     """The pretrained model as the graph sees it."""
 
     fingerprint: str
-    num_layers: int
-    num_heads: int
+    num_layers: Annotated[int, Field(ge=1, le=10_000)]
+    num_heads: Annotated[int, Field(ge=1, le=10_000)]
     parameters: UnitParameters
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from doge_ray.engine.pipeline import Assignment
 from doge_ray.engine.storage import Storage
 
 Status = Literal["running", "finished", "stopped", "failed"]
-
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
+"""Names folders of the store."""
 
 _REPORTED = ("training", "ticket", "dev_metric", "epoch", "training_seconds")
 
@@ -25,8 +28,8 @@ class Entry:
 
     assignment: Assignment
     status: Status = "running"
-    training: str | None = None
-    ticket: str | None = None
+    training: Digest | None = None
+    ticket: Digest | None = None
     dev_metric: float | None = None
     selection_metric: float | None = None
     epoch: int | None = None
@@ -57,19 +60,26 @@ class Journal:
 
     def entries(self, method: str | None = None, *, search: bool = False) -> list[Entry]:
         """All entries by replicate and number; of one method, or of its search alone."""
-        texts = (self.storage.read_text(f"{self.folder}/{name}") for name in self._names())
-        entries = [_entry(json.loads(text)) for text in texts if text is not None]
+        entries = (self._read(name) for name in self._names())
         chosen = [
             entry
             for entry in entries
-            if method in (None, entry.assignment.method)
+            if entry is not None
+            and method in (None, entry.assignment.method)
             and not (search and entry.assignment.replicate)
         ]
         return sorted(chosen, key=lambda e: (e.assignment.replicate, e.assignment.trial))
+
+    def _read(self, name: str) -> Entry | None:
+        """None for a damaged file: its trial runs again, and finds what it has published."""
+        try:
+            entry = _ENTRY.validate_python(self.storage.read_record(f"{self.folder}/{name}"))
+        except ValidationError:
+            return None
+        return entry if name == f"{entry.assignment.name}.json" else None
 
     def _names(self) -> list[str]:
         return [name for name in self.storage.list(self.folder) if name.endswith(".json")]
 
 
-def _entry(record: dict[str, Any]) -> Entry:
-    return Entry(**record | {"assignment": Assignment(**record["assignment"])})
+_ENTRY = TypeAdapter(Entry)

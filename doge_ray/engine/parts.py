@@ -7,17 +7,23 @@ page of all. Everything else is each sweep's own, in its own folder.
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from doge_ray.config import Parts, SweepConfig
+from doge_ray.config.load import check_name
+from doge_ray.config.schema import NAME
+from doge_ray.config.section import Section, setting
 from doge_ray.engine.journal import Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared, recall
 from doge_ray.engine.publish import publish_tables, write_page
 from doge_ray.engine.storage import Storage
 from doge_ray.errors import InputError, SweepError
+from doge_ray.redact import redacted
 from doge_ray.reporting.combined import PartRecords, combined_markdown
 from doge_ray.reporting.combined_page import combined_page
 from doge_ray.reporting.records import SweepRecords
@@ -30,7 +36,7 @@ def check_parts_folder(parts: Parts) -> None:
         InputError: there is one.
     """
     results = Storage(parts.storage)
-    if results.read_text(f"{parts.name}/sweep.json") is not None:
+    if results.has(f"{parts.name}/sweep.json"):
         raise InputError(
             f"{results.root}/{parts.name} holds a single sweep; give this one its own folder with "
             "name=NEW_NAME"
@@ -56,7 +62,7 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
             failed[sweep.config.name] = str(error)
         except Exception as error:
             # Whatever it is, the other sweeps have nothing to do with it.
-            traceback.print_exc()
+            print(redacted(traceback.format_exc()), file=sys.stderr)
             failed[sweep.config.name] = f"{type(error).__name__}: {error}"
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
@@ -66,8 +72,7 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
 def publish_combined(name: str, storage: str) -> list[PartRecords]:
     """Write the tables of all parts, and the combined page and summary, from what is stored."""
     results = Storage(storage)
-    described = json.loads(results.read_text(f"{name}/parts.json") or "[]")
-    records = [_records(part, results) for part in described]
+    records = [_records(part, results) for part in _described(name, results)]
     results.write_text(f"{name}/summary.md", combined_markdown(name, records))
     write_page(name, *combined_page(name, records), results)
     return records
@@ -81,13 +86,34 @@ def published(config: SweepConfig) -> dict[str, float]:
 
 def has_parts(name: str, storage: str) -> bool:
     """Whether several sweeps were started under this name."""
-    return Storage(storage).read_text(f"{name}/parts.json") is not None
+    return Storage(storage).has(f"{check_name(name)}/parts.json")
 
 
-def _records(part: dict[str, Any], results: Storage) -> PartRecords:
-    started = results.read_text(f"{part['name']}/sweep.json") is not None
-    records = _published(part["name"], results.root) if started else None
-    return PartRecords(part["name"], part["column"], part["paper"], records)
+class _Described(Section):
+    """A part in ``parts.json``."""
+
+    name: str = setting(..., "of its sweep and folder", pattern=NAME)
+    column: str = setting(..., "result that it belongs to")
+    paper: dict[str, float] = setting(..., "published results by method")
+
+
+_DESCRIBED = TypeAdapter(list[_Described])
+
+
+def _described(name: str, results: Storage) -> list[_Described]:
+    try:
+        return _DESCRIBED.validate_json(results.read_text(f"{name}/parts.json") or "")
+    except ValueError as error:
+        raise InputError(
+            f"{results.root}/{name}/parts.json does not list sweeps ({error}); start them again, "
+            f"python -m doge_ray.sweep {name}: it is written anew, and nothing is computed twice"
+        ) from None
+
+
+def _records(part: _Described, results: Storage) -> PartRecords:
+    started = results.has(f"{part.name}/sweep.json")
+    records = _published(part.name, results.root) if started else None
+    return PartRecords(part.name, part.column, part.paper, records)
 
 
 def _published(name: str, storage: str) -> SweepRecords:

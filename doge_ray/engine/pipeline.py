@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from doge_ray.config.methods import kind_of, objective_of
+from doge_ray.config.schema import Method
 from doge_ray.engine.graph import Graph
 from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob
 from doge_ray.engine.store import Stage, StageStore
@@ -22,14 +25,14 @@ from doge_ray.tickets.ticket import Ticket, dense_ticket
 class Assignment:
     """What one trial trains. Replicate 0 is the search; from 1 on, repeats with fresh seeds."""
 
-    method: str
-    trial: int
-    replicate: int
+    method: Method
+    trial: Annotated[int, Field(ge=0)]
+    replicate: Annotated[int, Field(ge=0)]
     seed: int
-    learning_rate: float
-    batch_size: int
-    sparsity: float = 0.0
-    variance_weight: float | None = None
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Annotated[int, Field(ge=1)]
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    variance_weight: Annotated[float, Field(ge=0)] | None = None
     strength: float | None = None
     anneal: float | None = None
 

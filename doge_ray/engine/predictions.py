@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from doge_ray.domains.encoded import Encoded, TaggedSplit
+from doge_ray.errors import InputError
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains
 
@@ -33,8 +34,18 @@ def read_predictions(folder: Path) -> pa.Table:
 
     Columns domain, label, prediction (of a sentence: lists of tags), duplicate, and the counts
     matched, predicted, expected.
+
+    Raises:
+        InputError: the file is damaged.
     """
-    return pq.read_table(folder / "predictions.parquet")
+    file = folder / "predictions.parquet"
+    try:
+        return pq.read_table(file)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}); delete {folder.parent}, and the same sweep predicts "
+            "again"
+        ) from None
 
 
 def write_predictions(folder: Path, data: Encoded, predictions: np.ndarray) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
-from doge_ray.config.load import validate
+from doge_ray.config.load import check_name, validate
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
@@ -31,7 +32,7 @@ from doge_ray.errors import InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
 from doge_ray.stages.run import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
-from doge_ray.tickets.ticket import UnitParameters, dense_ticket
+from doge_ray.tickets.ticket import DAMAGED, dense_ticket
 
 
 @dataclass(frozen=True)
@@ -139,21 +140,25 @@ def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
         InputError: there is no such sweep in the storage.
     """
     results = Storage(storage)
-    text = results.read_text(f"{name}/sweep.json")
-    if text is None:
-        names = [n for n in results.list("") if results.read_text(f"{n}/sweep.json")]
+    check_name(name)
+    place = f"{results.root}/{name}/sweep.json"
+    if not results.has(f"{name}/sweep.json"):
+        names = [n for n in results.list("") if results.has(f"{n}/sweep.json")]
         there = f"there are: {', '.join(names)}" if names else "there is none yet"
         raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
-    graph = _described(json.loads(text), f"{storage}/{name}/sweep.json")
+    graph = _described(results, name)
+    if graph.config.name != name:
+        raise InputError(
+            f"{place} is of a sweep named {graph.config.name!r}; give its folder that name again"
+        )
     return graph, StageStore(results.below("store")), results
 
 
 def _check_folder(results: Storage, graph: Graph) -> None:
     """Refuse a folder that holds another sweep's results."""
-    text = results.read_text(f"{graph.config.name}/sweep.json")
-    if text is None:
+    if not results.has(f"{graph.config.name}/sweep.json"):
         return
-    before, now = _described(json.loads(text), "sweep.json").science, graph.science
+    before, now = _described(results, graph.config.name).science, graph.science
     changed = [
         f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
         for key in sorted({*before, *now})
@@ -178,11 +183,23 @@ def _describe(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _described(record: dict[str, Any], place: str) -> Graph:
-    config = validate(record["config"], place)
-    model = record["model"] | {"parameters": UnitParameters(**record["model"]["parameters"])}
-    labels, corpus = tuple(record["label_names"]), record["corpus"]
-    return Graph(config, ModelFacts(**model), corpus, labels, record["task"], record["folds"])
+def _described(results: Storage, name: str) -> Graph:
+    """The inverse of ``_describe``, from the sweep's folder."""
+    place = f"{results.root}/{name}/sweep.json"
+    try:
+        record = json.loads(results.read_text(f"{name}/sweep.json") or "")
+        config = validate(record["config"], place)
+        graph = _GRAPH.validate_python(record | {"config": config})
+        graph.model.parameters.require(graph.model.num_layers, graph.model.num_heads)
+    except DAMAGED as error:
+        raise InputError(
+            f"{place} does not describe a sweep ({error}); restore it, or delete its folder and "
+            "start the sweep again: what is in the store is not computed again"
+        ) from None
+    return graph
+
+
+_GRAPH = TypeAdapter(Graph)
 
 
 def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:

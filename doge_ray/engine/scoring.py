@@ -97,7 +97,7 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
     _check_order(config, [model.config.id2label[n] for n in range(model.config.num_labels)], corpus)
     facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names), corpus.task)
-    stage = Stage("training", {"model": facts.fingerprint})
+    stage = Stage("model", {"files": facts.fingerprint})
     if not store.has_files(stage):
         masks = recorded_masks(model.config)
         store.put(stage, {}, lambda target: save_model(model, target, *masks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import uuid
@@ -9,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
+from doge_ray.config.places import check_storage
 from doge_ray.engine.copies import local_copy
 from doge_ray.engine.patience import patient
 from doge_ray.errors import InputError
@@ -26,9 +29,16 @@ class Storage:
 
     Instances travel between processes; each opens the filesystem for itself. What the storage
     refuses is tried again for minutes, and ends in a ``SweepError``.
+
+    Raises:
+        InputError: ``root`` can be no place, or holds a password or key.
     """
 
     def __init__(self, root: str) -> None:
+        try:
+            check_storage(root)
+        except ValueError as error:
+            raise InputError(f"storage: {error}") from None
         self.root = root if "://" in root else str(Path(root).expanduser().absolute())
 
     def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
@@ -109,6 +119,20 @@ class Storage:
                 return bytes(stream.read()).decode()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def read_record(self, path: str) -> dict[str, Any] | None:
+        """A small file with a JSON object; None where there is none, or a damaged one."""
+        try:
+            record = json.loads(self.read_text(path) or "null")
+        except (ValueError, RecursionError):
+            return None
+        return record if isinstance(record, dict) else None
+
+    @patient
+    def has(self, path: str) -> bool:
+        """Whether there is a file."""
+        filesystem, root = self._place
+        return bool(filesystem.get_file_info(f"{root}/{path}").type == fs.FileType.File)
 
     def write_text(self, path: str, text: str) -> None:
         """Put a small text file in place in one step."""

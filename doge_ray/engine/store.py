@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from doge_ray.engine.results import is_whole
 from doge_ray.engine.storage import Storage
 
+_FILES = re.compile(r"files-[0-9a-f]{12}")
 Slot = Literal["published", "snapshot"]
 _SLOTS: tuple[Slot, ...] = ("published", "snapshot")
 
@@ -135,8 +138,17 @@ class StageStore(Storage):
         return {record["files"] for record in records if record is not None}
 
     def _record(self, path: str, slot: Slot) -> dict[str, Any] | None:
-        text = self.read_text(f"{path}/{slot}.json")
-        return None if text is None else dict(json.loads(text))
+        """What one of the two files says; a damaged one counts as not there.
+
+        Its stage is computed again then, and nothing outside of the stage's folder is touched.
+        """
+        record = self.read_record(f"{path}/{slot}.json")
+        if record is None or not {"inputs", "result", "files"} <= record.keys():
+            return None
+        files, kind = record["files"], path.partition("/")[0]
+        whole = slot == "snapshot" or is_whole(kind, record["result"])
+        named = files is None or (isinstance(files, str) and _FILES.fullmatch(files))
+        return record if whole and named else None
 
     def _point(self, path: str, slot: Slot, record: Mapping[str, Any]) -> None:
         self.write_text(f"{path}/{slot}.json", json.dumps(record, indent=1))

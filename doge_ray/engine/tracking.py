@@ -22,6 +22,7 @@ from mlflow.tracking import MlflowClient
 from doge_ray.config import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.errors import InputError
+from doge_ray.redact import without_user
 from doge_ray.reporting.records import Run
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
@@ -192,7 +193,7 @@ def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
             }
         except Exception:  # a report without links is better than none, whatever is wrong
             return {}
-    page = uri.rstrip("/") if uri.startswith("http") else LOCAL_PAGE
+    page = without_user(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGE
     return {
         name: Run(run, f"{page}/#/experiments/{number}/runs/{run}") for name, run in found.items()
     }

@@ -7,7 +7,7 @@ holds, as JSON, the sizes of the units and where the scores came from.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,20 @@ import pyarrow.parquet as pq
 
 from doge_ray.errors import InputError
 from doge_ray.tickets.importance import Moments
-from doge_ray.tickets.ticket import UnitParameters
+from doge_ray.tickets.ticket import DAMAGED, UnitParameters
 
-COLUMNS = ("domain", "unit", "layer", "index", "count", "sum", "sum_sq")
+SCHEMA = pa.schema(
+    {
+        "domain": pa.string(),
+        "unit": pa.string(),
+        "layer": pa.int32(),
+        "index": pa.int32(),
+        "count": pa.int64(),
+        "sum": pa.float64(),
+        "sum_sq": pa.float64(),
+    }
+)
+COLUMNS = tuple(SCHEMA.names)
 
 
 def write_scores(
@@ -47,10 +58,14 @@ def read_scores(path: Path) -> tuple[Moments, UnitParameters, dict[str, Any]]:
         raise InputError(f"scores={str(path)!r}: no such file; {remedy}")
     try:
         table = pq.read_table(path)
-        facts = json.loads(table.schema.metadata[b"doge_ray"])
+        facts = json.loads((table.schema.metadata or {})[b"doge_ray"])
         parameters = UnitParameters(**{key: int(n) for key, n in facts["parameters"].items()})
-        return _moments(table), parameters, facts["source"]
-    except (pa.ArrowInvalid, KeyError, TypeError, ValueError, OSError) as error:
+        if facts["source"].get("ffn_rank", "score") not in ("score", "absolute"):
+            raise ValueError("ffn_rank is neither score nor absolute")
+        moments = _moments(table.select(COLUMNS).cast(SCHEMA))
+        parameters.require(*moments.shape)
+        return moments, parameters, facts["source"]
+    except (pa.ArrowException, OSError, *DAMAGED) as error:
         raise InputError(f"scores={str(path)!r} is not a score table ({error}); {remedy}") from None
 
 
@@ -70,10 +85,21 @@ def _rows(unit: str, moments: Moments, sums: Any, squares: Any) -> pa.Table:
 
 
 def _moments(table: pa.Table) -> Moments:
-    columns = {name: table[name].to_numpy(zero_copy_only=False) for name in COLUMNS}
+    if any(column.null_count for column in table.columns):
+        raise ValueError("values are missing")
+    columns = {name: table[name].to_numpy() for name in COLUMNS}
+    if columns["count"].min() < 1:
+        raise ValueError("a domain has no examples")
     domains = tuple(dict.fromkeys(columns["domain"]))
     is_head = columns["unit"] == "head"
-    num_layers, num_heads = columns["layer"].max() + 1, columns["index"][is_head].max() + 1
+    num_layers, num_heads = (
+        int(column.max()) + 1 for column in (columns["layer"], columns["index"][is_head])
+    )
+    # Compared before arrays of that size are made.
+    there = set(zip(*(columns[name].tolist() for name in COLUMNS[:4]), strict=True))
+    covered = len(domains) * num_layers * (num_heads + 1) == len(table) == len(there)
+    if not covered or there != _units(domains, num_layers, num_heads):
+        raise ValueError(f"{len(table)} rows do not cover every domain, layer and unit once")
     moments = Moments.zeros(domains, num_layers, num_heads)
     place = np.array([domains.index(domain) for domain in columns["domain"]])
     heads = place[is_head], columns["layer"][is_head], columns["index"][is_head]
@@ -83,7 +109,15 @@ def _moments(table: pa.Table) -> Moments:
     moments.ffn_sum_DL[ffns] = columns["sum"][~is_head]
     moments.ffn_sum_sq_DL[ffns] = columns["sum_sq"][~is_head]
     moments.count_D[place] = columns["count"]
-    units = set(zip(*(columns[name].tolist() for name in COLUMNS[:4]), strict=True))
-    if not len(table) == len(units) == moments.head_sum_DLH.size + moments.ffn_sum_DL.size:
-        raise ValueError(f"{len(table)} rows do not cover every domain, layer and unit once")
     return moments
+
+
+def _units(domains: Sequence[str], num_layers: int, num_heads: int) -> set[tuple[Any, ...]]:
+    """Domain, unit, layer and index of every row that there must be."""
+    of_layer = [*(("head", index) for index in range(num_heads)), ("ffn", 0)]
+    return {
+        (domain, unit, layer, index)
+        for domain in domains
+        for layer in range(num_layers)
+        for unit, index in of_layer
+    }

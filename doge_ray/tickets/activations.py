@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from doge_ray.errors import InputError
 
 THRESHOLD = -2.0
 """Active above it, *before* GELU: after GELU nothing is ever below -0.17."""
@@ -34,6 +37,16 @@ class ActiveCounts:
 
     @classmethod
     def load(cls, path: Path) -> ActiveCounts:
-        """Read what ``save`` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            return cls(tuple(map(str, file["domains"])), file["count_D"], file["active_DLF"])
+        """Read what ``save`` wrote.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls(tuple(map(str, file["domains"])), file["count_D"], file["active_DLF"])
+        except (OSError, EOFError, BadZipFile, KeyError, ValueError) as error:
+            raise InputError(
+                f"{path} is damaged ({error}); delete {path.parent.parent}, and the same command "
+                "counts again"
+            ) from None

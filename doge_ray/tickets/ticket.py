@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from doge_ray.errors import InputError
 
 KINDS = ("dense", "random", "winning", "doge", "losing")
+DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading JSON of another form than expected raises."""
 
 
 class UnitParameters(NamedTuple):
@@ -25,6 +27,16 @@ class UnitParameters(NamedTuple):
     head: int
     ffn: int
     encoder: int
+
+    def require(self, num_layers: int, num_heads: int) -> None:
+        """Refuse sizes of units that are more than the encoder.
+
+        Raises:
+            ValueError: names them.
+        """
+        units = num_layers * (num_heads * self.head + self.ffn)
+        if min(self) < 1 or units > self.encoder:
+            raise ValueError(f"{self} do not fit {num_layers} layers of {num_heads} heads")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +63,8 @@ class Ticket:
                 f"ticket masks of shapes {heads.shape} and {ffns.shape} do not fit together; "
                 "expected L lists of H booleans and one list of L booleans"
             )
+        if not 0 <= self.sparsity < 1:
+            raise InputError(f"ticket sparsity {self.sparsity} is impossible; allowed: 0 up to 1")
 
     @property
     def digest(self) -> str:
@@ -97,17 +111,19 @@ class Ticket:
         """
         try:
             record = json.loads(text)
-            return cls(
+            ticket = cls(
                 record["kind"],
                 _mask(record["head_mask"]),
                 _mask(record["ffn_mask"]),
                 float(record["sparsity"]),
                 UnitParameters(**{key: int(n) for key, n in record["parameters"].items()}),
-                record["provenance"],
+                dict(record["provenance"]),
             )
+            ticket.parameters.require(*ticket.head_mask.shape)
+            return ticket
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             raise InputError(
                 f"{place}: not a ticket ({error!r}); write one with python -m doge_ray.ticket"
             ) from None

@@ -148,6 +148,26 @@ REFUSED = {
     "=3": "write key=value",
     "patience==3": "write key=value",
     "split=[}": "'split=[}': the value is not readable as YAML",
+    "data.limit=!!int ''": "'' is no int",
+    "data.limit=!!timestamp soon": "'soon' is no timestamp",
+    "name=2020-13-01": "'2020-13-01' is no timestamp",
+    "seed=1" + "0" * 400: "is no int",
+    "seed=" + "9" * 5000: "is no int",
+    "dropout=!!bool ''": "'' is no bool",
+    'sampler="\\ud800"': "is no str",
+    "\ud800=1": "is no setting; write key=value",
+    "seed={[a]: 1}": "a key is a word, not a list or a mapping",
+    "methods=" + "[" * 5000: "more than 40 values inside each other",
+    "methods=&a [*a]": "more than 10000 values, references written out",
+    "name=" + "n" * 129: "128 at most",
+    "name=mlflow.db": "name='mlflow.db' is the storage's own",
+    "name=store": "name='store' is the storage's own",
+    "storage=": "storage=None: input should be a valid string",
+    "storage=''": "storage: is empty, or holds a NUL character",
+    'model="a\\0b"': "model: is empty, or holds a NUL character",
+    "model=" + "m" * 256: "model: is too long for a path: 4095 bytes are the most, 255 for each",
+    'model="\\ud800"': "is no str",
+    "model=~nobody-of-that-name/x": "model: is no path",
 }
 
 
@@ -209,6 +229,31 @@ def test_a_sweep_of_the_working_directory_comes_before_a_shipped_one(tmp_path, m
     (tmp_path / "sweeps" / "amazon.yaml").write_text(BASE)
     monkeypatch.chdir(tmp_path)
     assert load_config("amazon").model == "some/encoder"
+
+
+def test_references_of_references_do_not_make_a_value_without_end(tmp_path):
+    lines = ["a0: &a0 [x]", *(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]" for n in range(60))]
+    (tmp_path / "many.yaml").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"many\.yaml.*more than 10000 values"):
+        load_config(str(tmp_path / "many.yaml"))
+
+
+def test_a_value_may_be_referred_to(tmp_path):
+    (tmp_path / "mine.yaml").write_text(BASE + "search: {batch_size: &b [8], vrex_strength: *b}\n")
+    assert load_config(str(tmp_path / "mine.yaml")).search.vrex_strength == (8.0,)
+
+
+def test_ten_thousand_problems_are_told_in_a_few_lines(file):
+    rates = ", ".join(["fast"] * 5_000)
+    with pytest.raises(InputError, match="4980 problems more") as refusal:
+        load_config(file, [f"learning_rate=[{rates}]"])
+    assert str(refusal.value).count("\n") < 30
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "a\0b", "../" * 2000, ""])
+def test_an_impossible_name_of_a_sweep_is_refused(name):
+    with pytest.raises(InputError, match=r"the sweep's name .* (is empty|is too long)"):
+        load_config(name)
 
 
 def test_a_section_whose_settings_are_all_commented_out_is_empty(tmp_path):

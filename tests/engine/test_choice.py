@@ -17,7 +17,8 @@ from doge_ray.tickets.ticket import UnitParameters
 CONFIG = SweepConfig(
     name="some", model="some/encoder", data=AmazonData(task="amazon"), seed=3, replicates=4
 )
-ENDED = {"epochs": 2, "seconds": 12.5}
+ENDED = {"epochs": 2, "best_epoch": 1, "seconds": 12.5, "dev": {}, "history": []}
+EVALUATED = {"target_metric_deduplicated": None, "target": {}, "target_deduplicated": {}}
 SEARCH_SEED = derive_seed(CONFIG.seed, "search")
 
 
@@ -90,7 +91,7 @@ def publish(pipeline: Pipeline, *entries: Entry) -> None:
     for each in entries:
         training = pipeline.training(each.assignment).stage
         pipeline.store.put(training, {"dev_metric": each.dev_metric} | ENDED)
-        pipeline.store.put(pipeline.evaluation(training).stage, {"target_metric": 0.5})
+        pipeline.store.put(pipeline.evaluation(training).stage, {"target_metric": 0.5} | EVALUATED)
         if each.assignment.method == "dense":
             publish_scores(pipeline, training)
 
@@ -134,7 +135,8 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
     assert found.training == before.training(ticket.assignment).stage.digest
 
     pipeline.store.put(pipeline.training(new.assignment).stage, {"dev_metric": 0.8} | ENDED)
-    pipeline.store.put(pipeline.evaluation(pipeline.training(new.assignment).stage).stage, {})
+    evaluation = pipeline.evaluation(pipeline.training(new.assignment).stage).stage
+    pipeline.store.put(evaluation, {"target_metric": 0.5} | EVALUATED)
     after = with_finetuned(pipeline, [old, new])
     assert not after.can_draw(ticket.assignment)
     assert present([ticket], after) == [Entry(ticket.assignment)]
@@ -167,7 +169,7 @@ def test_each_way_of_choosing_sees_its_own_metric(pipeline, selection, expected)
         for part, metric in zip(parts, (target_metric, *in_folds), strict=False):
             training = part.training(trial.assignment).stage
             part.store.put(training, {"dev_metric": dev_metric} | ENDED)
-            part.store.put(part.evaluation(training).stage, {"target_metric": metric})
+            part.store.put(part.evaluation(training).stage, {"target_metric": metric} | EVALUATED)
     found = present(trials, pipeline)
     assert chosen("dense", found).assignment.trial == expected
     assert [e.dev_metric for e in found] == list(dev)
@@ -214,7 +216,9 @@ def test_target_metrics_play_no_part_in_an_honest_choice(pipeline, selection, tm
                 training = part.training(trial.assignment).stage
                 unseen = target if part is whole else source
                 part.store.put(training, {"dev_metric": source} | ENDED)
-                part.store.put(part.evaluation(training).stage, {"target_metric": unseen})
+                part.store.put(
+                    part.evaluation(training).stage, {"target_metric": unseen} | EVALUATED
+                )
         return chosen("dense", present(trials, whole)).assignment.trial
 
     choices = choice("one", (0.9, 0.5, 0.1)), choice("other", (0.1, 0.5, 0.9))

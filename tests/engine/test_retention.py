@@ -7,7 +7,7 @@ from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.store import StageStore
-from tests.engine.test_choice import ENDED, SEARCH_SEED, publish_scores, some_graph
+from tests.engine.test_choice import ENDED, EVALUATED, SEARCH_SEED, publish_scores, some_graph
 
 
 def dense(trial: int, learning_rate: float = 1e-5) -> Assignment:
@@ -20,7 +20,7 @@ def finish(pipeline: Pipeline, assignment: Assignment, metric: float) -> Entry:
         training = part.training(assignment).stage
         weights = ENDED | {"dev_metric": metric}
         part.store.put(training, weights, lambda folder: (folder / "weights").write_text("w"))
-        part.store.put(part.evaluation(training).stage, {"target_metric": metric})
+        part.store.put(part.evaluation(training).stage, {"target_metric": metric} | EVALUATED)
     digest = pipeline.training(assignment).stage.digest
     return Entry(assignment, "finished", digest, dev_metric=metric, selection_metric=metric)
 

@@ -67,7 +67,44 @@ def no_sizes(table: pa.Table) -> pa.Table:
     return table.replace_schema_metadata({"doge_ray": json.dumps({"source": SOURCE})})
 
 
+def facts(**changes: object):
+    """Other sizes or another source."""
+    good = {"parameters": PARAMETERS._asdict(), "source": SOURCE} | changes
+    return lambda table: table.replace_schema_metadata({"doge_ray": json.dumps(good)})
+
+
+def column(name: str, kind: pa.DataType, *first: object):
+    """Other first values, and another type."""
+
+    def changed(table: pa.Table) -> pa.Table:
+        place = table.column_names.index(name)
+        values = [*first, *table[name].to_pylist()[len(first) :]]
+        return table.set_column(place, name, pa.array(values, kind))
+
+    return changed
+
+
 DAMAGE = {
+    "a layer far away": column("layer", pa.int32(), 2**31 - 1),
+    "a layer below the first": column("layer", pa.int32(), -1),
+    "a head below the first": column("index", pa.int32(), -1),
+    "an FFN block of another place": lambda table: pa.concat_tables(
+        [table.slice(0, 12), column("index", pa.int32(), 1)(table.slice(12))]
+    ),
+    "half a layer": column("layer", pa.float64(), 0.5),
+    "a sum missing": column("sum", pa.float64(), None),
+    "a domain missing": column("domain", pa.string(), None),
+    "a third kind of unit": column("unit", pa.string(), "tail"),
+    "a domain without examples": column("count", pa.int64(), 0),
+    "a column twice": lambda table: table.append_column("sum", table["sum"]),
+    "sizes in a word": facts(parameters="small"),
+    "sizes without end": facts(parameters={"head": 1, "ffn": 1, "encoder": float("inf")}),
+    "an encoder of nothing": facts(parameters={"head": 4, "ffn": 10, "encoder": 0}),
+    "no source": facts(source=None),
+    "an unknown rank": facts(source={"ffn_rank": "upside down"}),
+    "facts nested without end": lambda table: table.replace_schema_metadata(
+        {"doge_ray": "[" * 100_000}
+    ),
     "no sums": lambda table: table.drop_columns(["sum"]),
     "words as layers": lambda table: table.set_column(2, "layer", pa.array(["first"] * len(table))),
     "no rows": lambda table: table.slice(0, 0),
@@ -87,7 +124,7 @@ DAMAGE = {
 def test_damage_is_found(file, case):
     pq.write_table(DAMAGE[case](pq.read_table(file)), file)
     with pytest.raises(
-        InputError, match=r"scores\.parquet' is not a score table \(.+\); write one"
+        InputError, match=r"(?s)scores\.parquet' is not a score table \(.+\); write one"
     ):
         read_scores(file)
 

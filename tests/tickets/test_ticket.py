@@ -98,6 +98,15 @@ DAMAGED = {
     "unknown kind": changed(kind="lucky"),
     "sparsity in words": changed(sparsity="half"),
     "sizes missing": changed(parameters={"head": 4}),
+    "nested without end": "[" * 100_000,
+    "sparsity without end": changed(sparsity=10**400),
+    "sparsity no number": changed(sparsity=float("nan")),
+    "sparsity below nothing": changed(sparsity=-0.1),
+    "sparsity all": changed(sparsity=1.0),
+    "sizes without end": changed(parameters={"head": 4, "ffn": 10, "encoder": float("inf")}),
+    "an encoder of nothing": changed(parameters={"head": 4, "ffn": 10, "encoder": 0}),
+    "more units than encoder": changed(parameters={"head": 4, "ffn": 10**9, "encoder": 1000}),
+    "origin in a word": changed(provenance="doge"),
     "sizes no mapping": changed(parameters=[4, 10, 1000]),
 }
 

@@ -1,0 +1,34 @@
+"""Secrets in addresses are not shown: not on the terminal, in files, nor in links."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+# Greedy: the keys of object stores may hold a slash, and one letter too many hidden is no loss.
+_USER = re.compile(r"(?<=://)[^\s'\"<>]+(?=@)")
+_HOST = re.compile(r"(\[[^\]]*\]|[^@:]*)(:\d*)?")
+_HIDDEN = r"[\w-]*(?:secret|token|passw|credentials?\b|signature|\bsig\b|[_-]?key\b)[\w-]*"
+_PARAMETER = re.compile(rf"(?<=[?&;])({_HIDDEN})=[^&;\s'\"<>]+", re.IGNORECASE)
+
+
+def redacted(text: str) -> str:
+    """A text with ``***`` for the users and passwords, keys and tokens in its URIs."""
+    return _PARAMETER.sub(r"\1=***", _USER.sub("***", text))
+
+
+def has_secret(uri: str) -> bool:
+    """Whether a URI holds a user, a password, a key or a token."""
+    _, scheme, rest = uri.partition("://")
+    place, _, query = rest.partition("?")
+    host = place.partition("/")[0]
+    plain = (
+        _HOST.fullmatch(host) and not _USER.search(query) and redacted(f"?{query}") == f"?{query}"
+    )
+    return bool(scheme) and not plain
+
+
+def without_user(uri: str) -> str:
+    """A URI to click on: browsers know by themselves who the user is."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
