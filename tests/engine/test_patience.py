@@ -29,7 +29,7 @@ from doge_ray.stages.world import World
 from tests.engine.bucket import ENVIRONMENT, Bucket
 from tests.engine.project import make_project
 
-STAGE = Stage("training", {"seed": 1})
+STAGE = Stage("initial", {"seed": 1})
 KINDS = ("text", "safetensors", "torch")
 Write = Callable[[Path], None]
 
@@ -117,12 +117,24 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Write]:
     return {
         "text": text("new"),
         "safetensors": lambda folder: save_model(model, folder, *recorded_masks(model.config)),
-        "torch": run.write,
+        "torch": lambda folder: run.save(At(folder)),
     }
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name.startswith("doge_ray")]
+
+
+@dataclass
+class At:
+    """Snapshots that are written into one folder."""
+
+    folder: Path
+
+    def latest(self) -> None: ...
+
+    def save(self, write: Write) -> None:
+        write(self.folder)
 
 
 def text(content: str) -> Write:

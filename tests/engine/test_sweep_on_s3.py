@@ -16,7 +16,7 @@ from doge_ray.engine.storage import Storage
 from tests.engine.bucket import ENVIRONMENT, Bucket
 from tests.engine.project import command, environment, kill_session, make_project, run
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
 @pytest.fixture
