@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ DIVERGING: dict[str, Any] = {
     | {"sampler": "grid", "sparsity": [0.3], "learning_rate": [0.01, 1e30]}
 }
 
+# What each part of a batch drops is drawn anew, so that without is equal to rounding.
+WITHOUT_DROPOUT: dict[str, Any] = {"train": SETTINGS["train"] | {"dropout": 0.0}}
+SCARCE = {
+    "PYTHONPATH": str(Path(__file__).with_name("scarce")),
+    "DOGE_RAY_ROWS": str(inflict.SCARCE_ROWS),
+}
+
 Rows = list[dict[str, Any]]
 
 
@@ -62,6 +69,8 @@ class Fault:
     """Whether a tracking server is used."""
     disk: int = 0
     """Megabytes of the storage's own disk; 0: it has none."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """Of the environment, that inflict the fault by themselves."""
     fails: str | None = None
     """Error of the only trials that may fail."""
 
@@ -83,6 +92,15 @@ FAULTS = [
     Fault("MLflow stands still for a minute", inflict.pause_mlflow, mlflow=True),
     Fault("storage read-only for a minute", inflict.refuse_writes, disk=256),
     Fault("storage full for a minute", inflict.fill_disk, disk=256),
+    Fault(
+        "memory for a quarter of a batch",
+        inflict.run_short_of_memory,
+        WITHOUT_DROPOUT,
+        variables=SCARCE,
+    ),
+    Fault(
+        "the same for two Train workers", inflict.run_short_of_memory, SPANNING, variables=SCARCE
+    ),
     Fault("a loss becomes NaN", inflict.nothing, DIVERGING, fails="FloatingPointError"),
 ]
 
@@ -131,6 +149,7 @@ def rehearse(fault: Fault, folder: Path, undisturbed: Rows) -> Outcome:
 
 def run_undisturbed(fault: Fault, folder: Path) -> Rows:
     """The table of a sweep with a fault's settings, to which nothing happens."""
+    fault = replace(fault, variables={})
     with _scene(fault, folder) as scene:
         scene.subject.start()
         if scene.subject.finish():
@@ -141,7 +160,7 @@ def run_undisturbed(fault: Fault, folder: Path) -> Rows:
 @contextmanager
 def _scene(fault: Fault, folder: Path) -> Iterator[Scene]:
     with ExitStack() as stack:
-        scene = Scene(Subject(folder, fault.settings, dict(QUICK)))
+        scene = Scene(Subject(folder, fault.settings, QUICK | fault.variables))
         if fault.disk:
             stack.enter_context(small_disk(scene.subject.storage, fault.disk))
             # A database that is refused a write is another fault, below.

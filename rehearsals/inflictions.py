@@ -25,6 +25,9 @@ MINUTE = 60.0
 NOTICE = 15.0
 """Seconds between notice and end of a preempted node."""
 
+SCARCE_ROWS = 4
+"""Sequences that fit into memory where it is scarce; a batch has 16 of them."""
+
 
 @dataclass
 class Scene:
@@ -143,6 +146,16 @@ def fill_disk(scene: Scene) -> None:
     """The storage has no free byte for a minute."""
     with filled(scene.subject.storage):
         time.sleep(MINUTE)
+
+
+def run_short_of_memory(scene: Scene) -> None:
+    """A batch does not fit; returns once a training is over that took parts of one."""
+
+    def took_parts() -> bool:
+        results = scene.subject.published().values()
+        return any(f'"micro_batch_size": {SCARCE_ROWS}' in result for result in results)
+
+    scene.subject.wait_until(took_parts, "a training with a smaller micro-batch")
 
 
 def nothing(scene: Scene) -> None:

@@ -131,6 +131,8 @@ class StageStore(Storage):
         for (stage, name), idle in youngest.items():
             if idle >= age and name not in self._files(stage):
                 self.delete(f"{stage}/{name}")
+                if not self.list(stage):
+                    self.delete(stage)
 
     def _files(self, path: str) -> set[str | None]:
         """The folders that the records at a path point to."""

@@ -102,13 +102,14 @@ class Sweep:
         discard_outdated(entries, self.pipeline)
 
     def publish(self) -> SweepRecords:
-        """Write tables, tickets, models and the report; close the MLflow run."""
+        """Write tables, tickets, models and the report; tidy up; close the MLflow run."""
         results = self.prepared.results
         records = publish_tables(self.pipeline, self.journal, results)
         publish_models(self.pipeline, self.journal, self.prepared)
         publish_report(records, self.prepared.graph, results)
         folder = self.prepared.config.name
         texts = {name: results.read_text(f"{folder}/{name}") or "" for name in TEXTS}
+        self.prepared.discard_remains()
         self.outbox.put(lambda: self.tracker.close("FINISHED", texts))
         if left := self.outbox.finish():
             self.progress.line(

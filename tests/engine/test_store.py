@@ -113,7 +113,7 @@ def test_what_killed_processes_left_is_deleted_and_nothing_else(store):
     assert "files-000000000000" in store.list(STAGE.path), "it may be about to be published"
     store.discard_orphans(age=0)
     assert {stage.path: store.list(stage.path) for stage in (STAGE, other)} == before
-    assert store.list(Stage("scoring", {}).path) == []
+    assert store.list("scoring") == []
     assert (read(store), store.result(other, "snapshot")) == ("published", {})
 
 
