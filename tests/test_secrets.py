@@ -86,6 +86,7 @@ def test_no_error_that_ends_a_command_shows_a_secret(kind, capsys):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_the_password_of_a_tracking_address_is_left_nowhere(tmp_path):
     make_project(tmp_path, methods=["dense"], train={"max_epochs": 1}, search={"num_trials": 1})
     database = f"sqlite:///file:{tmp_path}/tracked.db?uri=true&password={SECRET}"
