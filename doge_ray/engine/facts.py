@@ -14,7 +14,7 @@ from pathlib import Path
 import doge_ray
 from doge_ray.domains.cache import cache_folder
 from doge_ray.engine.storage import Storage
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, SweepError
 
 _PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
 
@@ -45,7 +45,7 @@ def gather(storage: str, driver: str, node: str) -> Facts:
     begun = time.time()
     import torch
 
-    read, refused = _copy(Storage(storage), driver, node)
+    read, refused = _copy(storage, driver, node)
     gpus = torch.cuda.device_count()
     return Facts(versions(), gpus, read, refused, _free(), begun, time.time())
 
@@ -67,12 +67,16 @@ def source_digest() -> str:
     return digest.hexdigest()[:8]
 
 
-def _copy(storage: Storage, source: str, target: str) -> tuple[str | None, str | None]:
+def _copy(root: str, source: str, target: str) -> tuple[str | None, str | None]:
     """What was read, and the error that kept it from being read or written."""
     try:
+        storage = Storage(root)
+        storage.patience = 0.0  # a sweep waits for a storage, a doctor names what is wrong with it
         read = storage.read_text(source)
         if read is not None:
             storage.write_text(target, read)
+    except SweepError as error:
+        return None, str(error.__cause__)
     except (OSError, ValueError, InputError) as error:
         return None, str(error)
     return read, None

@@ -21,8 +21,6 @@ from tenacity import (
 
 from doge_ray.errors import SweepError
 
-PATIENCE = 300.0
-"""Seconds after which an operation fails."""
 LONGEST_PAUSE = 15.0
 """Seconds: when the storage is well again, the sweep soon goes on."""
 
@@ -33,17 +31,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Rooted(Protocol):
-    """A place with a name."""
+class Place(Protocol):
+    """A storage by name, and for how many seconds its refusals are borne."""
 
     root: str
+    patience: float
 
 
-S = TypeVar("S", bound=Rooted)
+S = TypeVar("S", bound=Place)
 
 
 def patient(operation: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Let an operation of a storage be tried again for ``PATIENCE`` seconds.
+    """Let an operation of a storage be tried again as long as its patience lasts.
 
     The first refusal is a warning, the last a ``SweepError``. The operation must leave nothing of
     a failed attempt behind.
@@ -54,8 +53,8 @@ def patient(operation: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S
         attempts = Retrying(
             retry=retry_if_exception(is_refusal),
             wait=wait_exponential(max=LONGEST_PAUSE),
-            stop=stop_after_delay(PATIENCE),
-            before_sleep=lambda state: _warn(place.root, state),
+            stop=stop_after_delay(place.patience),
+            before_sleep=lambda state: _warn(place, state),
             retry_error_callback=lambda state: _give_up(place.root, state),
         )
         return attempts(operation, place, *args, **kwargs)
@@ -68,10 +67,13 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, OSError) and not isinstance(error, _ANSWERS)
 
 
-def _warn(root: str, state: RetryCallState) -> None:
+def _warn(place: Place, state: RetryCallState) -> None:
     if state.attempt_number == 1:
         _LOG.warning(
-            "the storage %s refuses: %s; it is tried again for %g s", root, _reason(state), PATIENCE
+            "the storage %s refuses: %s; it is tried again for %g s",
+            place.root,
+            _reason(state),
+            place.patience,
         )
 
 

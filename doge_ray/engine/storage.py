@@ -34,6 +34,9 @@ class Storage:
         InputError: ``root`` can be no place, or holds a password or key.
     """
 
+    patience = 300.0
+    """Seconds after which an operation that is refused again and again fails."""
+
     def __init__(self, root: str) -> None:
         try:
             check_storage(root)

@@ -20,7 +20,7 @@ from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.masks import recorded_masks
-from doge_ray.engine import patience
+from doge_ray.engine.facts import gather
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.errors import InputError, SweepError
@@ -178,7 +178,7 @@ def test_a_stage_is_published_once_the_storage_is_well_again(
 def test_a_storage_that_refuses_for_too_long_is_an_error_and_loses_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE", 0.5)
+    monkeypatch.setattr(StageStore, "patience", 0.5)
     place.refuse()
     with pytest.raises(SweepError, match=r"refused for \d+ s: .+; nothing published is lost"):
         place.store.put(STAGE, {"n": 2}, text("new"))
@@ -197,6 +197,18 @@ def test_before_a_sweep_a_refusal_is_bad_input_at_once(place: Place) -> None:
         place.store.check_writable()
     assert time.monotonic() - started < 5
     place.mend()
+
+
+@pytest.mark.parametrize("place", DISKS, indirect=True)
+def test_the_doctor_is_told_of_a_refusal_at_once(place: Place) -> None:
+    place.store.write_text("letter/driver", "hello")
+    place.refuse()
+    started = time.monotonic()
+    facts = gather(place.root, "letter/driver", "letter/node")
+    place.mend()
+    assert time.monotonic() - started < 5
+    assert facts.read is None
+    assert facts.refused
 
 
 def test_an_answer_is_not_asked_for_again(place: Place, caplog: pytest.LogCaptureFixture) -> None:
