@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -95,11 +98,36 @@ def visits(folder: Path, nodes: Nodes) -> Visits:
     settings = "storage=runs", "name=lost"
     first = start(folder, nodes, *settings)
     seen = read_until("Running entrypoint", first)
-    first.send_signal(signal.SIGINT)
-    left = ended(first, seen)
-    second = start(folder, nodes, *settings)
-    others = ended(start(folder, nodes, *settings, "search.num_trials=2"))
-    return Visits(left, others, ended(second))
+    with standing_still("name=lost"):
+        first.send_signal(signal.SIGINT)
+        left = ended(first, seen)
+        second = start(folder, nodes, *settings)
+        seen = read_until("Running entrypoint", second)
+        others = ended(start(folder, nodes, *settings, "search.num_trials=2"))
+    return Visits(left, others, ended(second, seen))
+
+
+@contextmanager
+def standing_still(setting: str) -> Iterator[None]:
+    """Keep the job with a setting from going on, soon after its start."""
+    deadline = time.monotonic() + 60
+    while not (jobs := [*jobs_with(setting)]):
+        assert time.monotonic() < deadline, "the job never started"
+        time.sleep(0.05)
+    jobs[0].suspend()
+    try:
+        yield
+    finally:
+        jobs[0].resume()
+
+
+def jobs_with(setting: str) -> Iterator[psutil.Process]:
+    """Sweeps with a setting that are no submissions of one."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if {"doge_ray.sweep", setting} <= {*words} and "--submit" not in words:
+                yield process
 
 
 def test_who_leaves_is_told_how_to_come_back_and_how_to_stop(visits: Visits) -> None:
