@@ -1,7 +1,7 @@
 """``python -m rehearsals.faults [NAME ...]``: inflict every fault for real, and say what it cost.
 
-Each fault meets a tiny sweep that runs. The sweep must end with the table of an undisturbed one,
-with nothing lost that was published and every trial tracked once. Prints a table in Markdown, for
+Each fault meets a tiny sweep that runs. The sweep must end with the table and the weights of an
+undisturbed one, with nothing lost that was published and every trial tracked once. Prints a table in Markdown, for
 docs/reliability.md; the exit status is the number of faults that cost more.
 """
 
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from rehearsals import inflictions as inflict
 from rehearsals.inflictions import Scene
 from rehearsals.services import mlflow_server, small_disk, start_cluster
@@ -26,7 +28,9 @@ from rehearsals.subject import SETTINGS, Subject
 
 EPOCHS_BEFORE = 3
 HEADER = (
-    "| fault | results lost | epochs repeated | goes on after | final table |\n" + "|---" * 5 + "|"
+    "| fault | results lost | epochs repeated | goes on after | weights differ by | final table |\n"
+    + "|---" * 6
+    + "|"
 )
 QUICK = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
@@ -51,7 +55,25 @@ SCARCE = {
     "DOGE_RAY_ROWS": str(inflict.SCARCE_ROWS),
 }
 
-Rows = list[dict[str, Any]]
+ROUNDING = 1e-6
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a sweep ends with."""
+
+    rows: list[Row]
+    weights: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, subject: Subject) -> Results:
+        """Read them."""
+        return cls(subject.rows(), subject.weights())
+
+    def distance(self, other: Results) -> float:
+        """The largest difference of two weights of the chosen models."""
+        return max(float(abs(w - other.weights[name]).max()) for name, w in self.weights.items())
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,8 @@ class Fault:
     """Megabytes of the storage's own disk; 0: it has none."""
     variables: dict[str, str] = field(default_factory=dict)
     """Of the environment, that inflict the fault by themselves."""
+    rounds: bool = False
+    """Whether sums are in another order, which an optimiser makes more of."""
     fails: str | None = None
     """Error of the only trials that may fail."""
 
@@ -97,9 +121,14 @@ FAULTS = [
         inflict.run_short_of_memory,
         WITHOUT_DROPOUT,
         variables=SCARCE,
+        rounds=True,
     ),
     Fault(
-        "the same for two Train workers", inflict.run_short_of_memory, SPANNING, variables=SCARCE
+        "the same for two Train workers",
+        inflict.run_short_of_memory,
+        SPANNING,
+        variables=SCARCE,
+        rounds=True,
     ),
     Fault("a loss becomes NaN", inflict.nothing, DIVERGING, fails="FloatingPointError"),
 ]
@@ -113,11 +142,13 @@ class Outcome:
     lost: int = 0
     repeated: int = 0
     recovery: float = math.nan
+    distance: float = math.nan
     problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """A row of the table."""
         cells = [self.fault.name, self.lost, self.repeated, f"{self.recovery:.0f} s"]
+        cells.append(f"{self.distance:.2g}")
         verdict = "; ".join(self.problems) or "equal"
         return f"| {' | '.join(map(str, cells))} | {verdict} |"
 
@@ -127,7 +158,7 @@ class Outcome:
         return not self.lost and not self.problems
 
 
-def rehearse(fault: Fault, folder: Path, undisturbed: Rows) -> Outcome:
+def rehearse(fault: Fault, folder: Path, undisturbed: Results) -> Outcome:
     """Let a fault happen to a sweep, some epochs after its start."""
     with _scene(fault, folder) as scene:
         subject = scene.subject
@@ -143,18 +174,23 @@ def rehearse(fault: Fault, folder: Path, undisturbed: Rows) -> Outcome:
         status = subject.finish()
         after = subject.published()
         lost = [path for path, result in before.items() if after.get(path) != result]
-        problems = [*_unfinished(fault, subject, status), *_differences(subject, undisturbed)]
-        return Outcome(fault, len(lost), subject.repeated(), recovery, tuple(problems))
+        results = Results.of(subject)
+        distance = results.distance(undisturbed)
+        problems = [*_unfinished(fault, subject, status)]
+        problems += _differences(results.rows, undisturbed.rows)
+        if distance > ROUNDING and not fault.rounds:
+            problems.append("other weights")
+        return Outcome(fault, len(lost), subject.repeated(), recovery, distance, tuple(problems))
 
 
-def run_undisturbed(fault: Fault, folder: Path) -> Rows:
-    """The table of a sweep with a fault's settings, to which nothing happens."""
+def run_undisturbed(fault: Fault, folder: Path) -> Results:
+    """The results of a sweep with a fault's settings, to which nothing happens."""
     fault = replace(fault, variables={})
     with _scene(fault, folder) as scene:
         scene.subject.start()
         if scene.subject.finish():
             raise RuntimeError(f"the undisturbed sweep failed; see {scene.subject.log}")
-        return scene.subject.rows()
+        return Results.of(scene.subject)
 
 
 @contextmanager
@@ -192,20 +228,19 @@ def _unfinished(fault: Fault, subject: Subject, status: int) -> Iterator[str]:
             yield f"{name} {row['status']}: {row['error']}"
 
 
-def _differences(subject: Subject, undisturbed: Rows) -> Iterator[str]:
+def _differences(rows: list[Row], undisturbed: list[Row]) -> Iterator[str]:
     """Where the table is another than that of the undisturbed sweep."""
-    rows = subject.rows()
     if len(rows) != len(undisturbed):
         yield f"{len(rows)} rows instead of {len(undisturbed)}"
-    for row, other in zip(rows, undisturbed, strict=False):
+    for number, (row, other) in enumerate(zip(rows, undisturbed, strict=False)):
         for name, value in other.items():
             if not _are_equal(row[name], value):
-                yield f"row {rows.index(row)}: {name} {row[name]} instead of {value}"
+                yield f"row {number}: {name} {row[name]} instead of {value}"
 
 
 def _are_equal(value: object, other: object) -> bool:
     if isinstance(value, float) and isinstance(other, float):
-        return math.isclose(value, other, rel_tol=1e-6, abs_tol=1e-6)
+        return math.isclose(value, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
     return value == other
 
 
@@ -216,7 +251,7 @@ def main() -> int:
     names = parser.parse_args().names
     chosen = [f for f in FAULTS if not names or any(name in f.name for name in names)]
     place, bad = Path(tempfile.mkdtemp(prefix="faults-")), 0
-    references: dict[str, Rows] = {}
+    references: dict[str, Results] = {}
     print(HEADER, flush=True)
     for number, fault in enumerate(chosen):
         key = str(fault.settings)

@@ -104,7 +104,8 @@ def main() -> int:
     parser.add_argument("minutes", nargs="?", type=float, default=30.0)
     minutes = parser.parse_args().minutes
     mark = uuid.uuid4().hex
-    subject = Subject(Path(tempfile.mkdtemp(prefix="soak-")), variables={MARK: mark})
+    folder = Path(tempfile.mkdtemp(prefix="soak-"))
+    subject = Subject(folder, {"methods": ["dense", "doge"]}, {MARK: mark})
     status = soak(subject, minutes)
     time.sleep(15)  # Ray's processes end a little after their driver
     found = [*([f"exit status {status}"] if status else []), *problems(subject, mark)]

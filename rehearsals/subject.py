@@ -16,16 +16,21 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from tests.engine.project import command, environment, make_data, make_project
 
 SETTINGS: dict[str, Any] = {
-    "methods": ["dense", "doge"],
+    "methods": ["dense"],
     "train": {"max_epochs": 6, "patience": 6},
     "search": {"num_trials": 2, "sparsity": {"low": 0.2, "high": 0.6}, "variance_weight": [1.0]},
 }
 ROWS = 2000
 """Of each domain: an epoch of the tiny model takes some seconds."""
+
+NOISE = 0.2
+"""Share of wrong labels, so that no metric is perfect whatever happens."""
 
 PATIENCE = 900.0
 _EPOCH = re.compile(r"(\S+)  epoch (\d+)/")
@@ -43,7 +48,7 @@ class Subject:
 
     def __post_init__(self) -> None:
         self.path = make_project(self.folder, **(SETTINGS | self.settings))
-        make_data(self.folder / "data.jsonl", ROWS)
+        make_data(self.folder / "data.jsonl", ROWS, NOISE)
         self.log, self.storage = self.folder / "log.txt", self.folder / "runs"
 
     @property
@@ -127,6 +132,10 @@ class Subject:
         """The table of trials, without what depends on the clock."""
         rows = pq.read_table(self.storage / "tiny/trials.parquet").to_pylist()
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Of the model that was chosen."""
+        return dict(load_file(self.storage / "tiny/models/dense/model.safetensors"))
 
     def tracked(self) -> Counter[str]:
         """How many finished MLflow runs there are of each trial."""

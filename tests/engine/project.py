@@ -89,8 +89,8 @@ def make_model(folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def make_data(path: Path, rows: int = 120) -> None:
-    """Sentences with good or bad words among words of their domain."""
+def make_data(path: Path, rows: int = 120, noise: float = 0.0) -> None:
+    """Sentences with good or bad words among words of their domain; noise: wrong labels."""
     draw = random.Random(0)
     with path.open("w") as file:
         for number, domain in enumerate(["red", "green", "blue", "grey"]):
@@ -99,6 +99,8 @@ def make_data(path: Path, rows: int = 120) -> None:
                 words = draw.sample((GOOD if label else BAD), 3)
                 words += draw.sample(WORDS[20 + 10 * number : 30 + 10 * number], 4)
                 draw.shuffle(words)
+                if noise and draw.random() < noise:
+                    label = 1 - label
                 record = {"text": " ".join(words), "label": label, "domain": domain}
                 file.write(json.dumps(record) + "\n")
 
