@@ -1,8 +1,8 @@
 """``python -m rehearsals.faults [NAME ...]``: inflict every fault for real, and say what it cost.
 
 Each fault meets a tiny sweep that runs. The sweep must end with the table and the weights of an
-undisturbed one, with nothing lost that was published and every trial tracked once. Prints a table in Markdown, for
-docs/reliability.md; the exit status is the number of faults that cost more.
+undisturbed one, with nothing lost that was published and every trial tracked once. Prints a table
+in Markdown, for docs/reliability.md; the exit status is the number of faults that cost more.
 """
 
 from __future__ import annotations
