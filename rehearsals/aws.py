@@ -48,10 +48,13 @@ def main(_: Sequence[str]) -> None:
         with step("ray up"):
             ray(laptop, "up", "--yes", CLUSTER)
             check_head(scene)
-        with step("a trial asks for one GPU"):
-            ask(laptop, [{"CPU": 1, "GPU": 1}])
+        send_project(laptop)
+        with step("a sweep begins, where no machine has a GPU yet"):
+            begin_sweep(laptop)
             check_one_gpu_comes(scene)
-        with step("a sweep, in the bucket"):
+            check_a_trial_ends(scene)
+        with step("another one, without GPUs, to its end"):
+            ask(laptop, [{"CPU": 1, "GPU": 1}])  # keeps the machine
             sweep(scene)
         with step("AWS takes the machine away, with two minutes' notice"):
             take_away(scene)
@@ -137,6 +140,23 @@ def check_one_gpu_comes(scene: Scene) -> None:
     check_it_joins(scene, worker)
 
 
+def begin_sweep(laptop: Host) -> None:
+    """A sweep that takes GPUs as it finds them; it goes on when the command's shell is gone."""
+    settings = "name=on-gpus methods=[dense]"
+    sweep = f"python -m doge_ray.sweep project/sweep.yaml {settings}"
+    execute(laptop, f"setsid --fork {sweep} > sweep.log 2>&1 < /dev/null")
+
+
+def check_a_trial_ends(scene: Scene) -> None:
+    """The machine trains; what comes after it needs a real GPU."""
+    log = scene.head.home / "sweep.log"
+    wait_for("a trial ends on it", lambda: "dense-0000-0  source dev" in log.read_text(), 300)
+    execute(scene.laptop, "pkill -TERM -f on-gpu[s]")
+    wait_for(
+        "SIGTERM ends the sweep in order", lambda: "nothing finished is lost" in log.read_text()
+    )
+
+
 def check_four_gpus_come(scene: Scene) -> None:
     """One spot machine of the larger type is launched; there is no host for it."""
     wait_for("an instance is launched", lambda: workers(scene), 120)
@@ -163,8 +183,7 @@ def check_it_joins(scene: Scene, instance: dict[str, Any]) -> None:
 
 def sweep(scene: Scene) -> None:
     """A tiny sweep on the machine's processors: stages, results and artifacts go to the bucket."""
-    send_project(scene.laptop, gpus_per_worker=0)
-    execute(scene.laptop, "python -m doge_ray.sweep project/sweep.yaml")
+    execute(scene.laptop, "python -m doge_ray.sweep project/sweep.yaml gpus_per_worker=0")
     listed = scene.cloud.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
     names = [entry["Key"] for entry in listed]
     stages = [name for name in names if name.endswith("/published.json")]

@@ -1,6 +1,6 @@
 """``cluster.onprem.yaml`` from ``ray up`` to ``ray down``, on machines made of namespaces.
 
-A laptop starts a cluster of two machines over SSH, sweeps a tiny project on both with token
+A laptop starts a cluster of two machines over SSH, submits a tiny sweep to both with token
 authentication on, looks at MLflow through a tunnel, and takes the cluster down
 (``make rehearse-ray-up``; minutes, as root, no network).
 """
@@ -8,6 +8,7 @@ authentication on, looks at MLflow through a tunnel, and takes the cluster down
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ from rehearsals.transcript import check, found, step, verdict, wait_for
 
 
 def main(_: Sequence[str]) -> None:
-    """Up, a sweep on two machines, the pages, down."""
+    """Up, a sweep submitted to two machines, the pages, down."""
     with hosts("laptop", "head", "worker") as (laptop, head, worker):
         with step("the user edits cluster.onprem.yaml, and makes a token"):
             edit_cluster(laptop, head, [worker])
@@ -46,10 +47,13 @@ def main(_: Sequence[str]) -> None:
             check_doors(laptop, head)
         with step("a job of Ray's"):
             check_job(laptop, head)
-        with step("a sweep, from the head's shell"):
-            # One trial for each machine; the scoring pass spans both.
-            send_project(laptop, stage_workers=2, cpus_per_worker=3)
-            execute(laptop, "python -m doge_ray.sweep project/sweep.yaml")
+        # One trial for each machine; the scoring pass spans both.
+        send_project(laptop, stage_workers=2, cpus_per_worker=3)
+        with step("the doctor, in the head's shell"):
+            found(execute(laptop, "python -m doge_ray.doctor project/sweep.yaml"))
+        with step("a sweep, submitted from the laptop through a tunnel"):
+            open_tunnel(laptop, head, 8265)
+            submit(laptop, head)
             found((shared(head) / "storage/tiny/summary.md").read_text())
         with step("where it ran, where it was kept"):
             check_both_worked(head)
@@ -61,7 +65,7 @@ def main(_: Sequence[str]) -> None:
             ray(laptop, "down", "--yes", CLUSTER)
             wait_for("no Ray on the head", lambda: not head.processes("raylet"), 120)
             wait_for("no Ray on the worker", lambda: not worker.processes("raylet"), 120)
-    verdict("ray up, a sweep on two machines with a token, MLflow by tunnel, ray down")
+    verdict("ray up, a sweep submitted to two machines with a token, MLflow by tunnel, ray down")
 
 
 def edit_cluster(laptop: Host, head: Host, workers: Sequence[Host]) -> None:
@@ -99,6 +103,15 @@ def check_job(laptop: Host, head: Host) -> None:
     printed = execute(laptop, f"ray job submit -- printenv {' '.join(names)}")
     for value in (f"{head.ip}:6379", "http://127.0.0.1:5000", f"{shared(head)}/storage"):
         check(f"a job has {value}", value in printed.split(), printed)
+
+
+def submit(laptop: Host, head: Host) -> None:
+    """Send the sweep's YAML; model and data are on the head."""
+    project = head.home / "project"
+    places = f"model={project}/model", f"data.path={project}/data.jsonl"
+    python = "env", "RAY_AUTH_MODE=token", sys.executable, "-m"
+    shown = laptop.run(*python, "doge_ray.sweep", "project/sweep.yaml", *places, "--submit")
+    check("the job is named and shown to its end", "tiny-1 at" in shown and "results" in shown)
 
 
 def check_both_worked(head: Host) -> None:
