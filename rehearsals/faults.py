@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -260,7 +261,7 @@ def main() -> int:
         folder = place / str(number)
         try:
             outcome = rehearse(fault, folder, references[key])
-        except RuntimeError as error:
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
             outcome = Outcome(fault, problems=(str(error),))
         print(outcome, flush=True)
         bad += not outcome.is_good

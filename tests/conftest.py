@@ -6,6 +6,7 @@ Whole sweeps begin first: two processes share the tests, and the longest must no
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from doge_ray.errors import InputError
 
 # Threads cost tiny networks more than they give; torch reads this when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell's background jobs ignore Ctrl-C, and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
