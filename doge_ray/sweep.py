@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
 def run_one(config: SweepConfig, options: argparse.Namespace) -> None:
     """One sweep, or its plan."""
     Storage(config.storage).check_writable()
-    _require_health(config.storage, options)
+    _require_health(config.storage, [config], options)
     corpus = load_corpus(config.data)
     model_folder = find_model(config.model)
 
@@ -65,7 +65,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     """Several sweeps, all of them checked before the first begins."""
     configs = [part.config for part in parts.parts]
     Storage(parts.storage).check_writable()
-    _require_health(parts.storage, options)
+    _require_health(parts.storage, configs, options)
     folders = [find_model(config.model) for config in configs]
 
     from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
@@ -92,12 +92,15 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     console.print(f"results  {Storage(parts.storage).below(parts.name)}")
 
 
-def _require_health(storage: str, options: argparse.Namespace) -> None:
+def _require_health(
+    storage: str, configs: Sequence[SweepConfig], options: argparse.Namespace
+) -> None:
     """Of a cluster, before anything is fetched or computed for it."""
     if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
         from doge_ray.engine.checkup import require_health
 
-        require_health(storage, options.address, make_console())
+        uses_gpus = any(config.resources.gpus_per_worker != 0 for config in configs)
+        require_health(storage, uses_gpus, options.address, make_console())
 
 
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:

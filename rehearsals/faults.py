@@ -170,7 +170,10 @@ def rehearse(fault: Fault, folder: Path, undisturbed: Results) -> Outcome:
         over, mark = time.monotonic(), subject.mark()
         if fault.ends:
             subject.start()
-        subject.wait_until(lambda: subject.mark() != mark, "progress after the fault")
+        # Its end is progress too: how it ended is looked at below.
+        subject.wait_until(
+            lambda: subject.mark() != mark or subject.running.poll() is not None, "progress"
+        )
         recovery = time.monotonic() - over
         status = subject.finish()
         after = subject.published()

@@ -20,7 +20,7 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.connection import connected
 from doge_ray.engine.facts import gather, versions
-from doge_ray.engine.inspection import Answer, Finding, inspect, remedies
+from doge_ray.engine.inspection import Answer, Finding, inspect, remedies, what_is_wrong
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.tracking import check_tracking
 from doge_ray.errors import InputError
@@ -33,14 +33,15 @@ SILENT = "look at that node: its load, its network, and whether the storage hang
 _COLOURS = {"fine": "green", "warning": "yellow", "error": "red"}
 
 
-def require_health(storage: str, address: str | None, console: Console) -> None:
-    """Look at a cluster before a sweep; says only what is wrong.
+def require_health(storage: str, uses_gpus: bool, address: str | None, console: Console) -> None:
+    """Look at a cluster before a sweep; says only what is wrong, and of GPUs only to who uses them.
 
     Raises:
         InputError: something is that the sweep would fail by.
     """
     with connected(address):
-        wrong = [finding for finding in examine(storage) if finding.level != "fine"]
+        found = examine(storage)
+    wrong = what_is_wrong(found, uses_gpus)
     if wrong:
         show(wrong, console)
     errors = [finding for finding in wrong if finding.level == "error"]

@@ -153,6 +153,12 @@ def check_disk(answer: Answer) -> Finding:
     )
 
 
+def what_is_wrong(findings: Iterable[Finding], uses_gpus: bool) -> list[Finding]:
+    """Findings that are not fine; GPUs only matter to who uses them."""
+    wrong = (finding for finding in findings if finding.level != "fine")
+    return [finding for finding in wrong if uses_gpus or finding.check != "GPUs"]
+
+
 def remedies(findings: Iterable[Finding]) -> list[str]:
     """What to do, each once, with the places that need it."""
     needed: dict[tuple[str, str], list[str]] = {}

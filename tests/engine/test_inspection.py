@@ -18,6 +18,7 @@ from doge_ray.engine.inspection import (
     clock_difference,
     inspect,
     remedies,
+    what_is_wrong,
 )
 
 VERSIONS = {"python": "3.11.7", "torch": "2.13.0", "doge_ray": "0.1.0 (aaaaaaaa)"}
@@ -108,6 +109,12 @@ def test_a_sickness_is_found_where_it_is_and_nowhere_else(sickness: str) -> None
     (remedy,) = remedies(findings.values())
     assert remedy.startswith(f"{check} (10.0.0.7): ")
     assert findings[check].remedy in remedy
+
+
+def test_gpus_that_no_sweep_uses_are_not_in_its_way() -> None:
+    findings = [*found(altered(gpus=0, read=None)).values()]
+    assert {finding.check for finding in what_is_wrong(findings, True)} == {"GPUs", "storage"}
+    assert {finding.check for finding in what_is_wrong(findings, False)} == {"storage"}
 
 
 def test_a_remedy_is_said_once_for_all_nodes_that_need_it() -> None:
