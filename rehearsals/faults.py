@@ -46,15 +46,14 @@ SPANNING: dict[str, Any] = {
 }
 DIVERGING: dict[str, Any] = {
     "search": SETTINGS["search"]
-    | {"sampler": "grid", "sparsity": [0.3], "learning_rate": [0.01, 1e30]}
+    | {"sampler": "grid", "sparsity": [0.3], "learning_rate": [0.01, 0.5]}
 }
 
 # What each part of a batch drops is drawn anew, so that without is equal to rounding.
 WITHOUT_DROPOUT: dict[str, Any] = {"train": SETTINGS["train"] | {"dropout": 0.0}}
-SCARCE = {
-    "PYTHONPATH": str(Path(__file__).with_name("scarce")),
-    "DOGE_RAY_ROWS": str(inflict.SCARCE_ROWS),
-}
+INJECTED = {"PYTHONPATH": str(Path(__file__).with_name("injected"))}
+SCARCE = INJECTED | {"DOGE_RAY_ROWS": str(inflict.SCARCE_ROWS)}
+DIVERGES = INJECTED | {"DOGE_RAY_DIVERGES": "0.5"}
 
 ROUNDING = 1e-6
 Row = dict[str, Any]
@@ -131,7 +130,13 @@ FAULTS = [
         variables=SCARCE,
         rounds=True,
     ),
-    Fault("a loss becomes NaN", inflict.nothing, DIVERGING, fails="FloatingPointError"),
+    Fault(
+        "a loss becomes NaN",
+        inflict.nothing,
+        DIVERGING,
+        variables=DIVERGES,
+        fails="FloatingPointError",
+    ),
 ]
 
 
@@ -181,7 +186,7 @@ def rehearse(fault: Fault, folder: Path, undisturbed: Results) -> Outcome:
         results = Results.of(subject)
         distance = results.distance(undisturbed)
         problems = [*_unfinished(fault, subject, status)]
-        problems += _differences(results.rows, undisturbed.rows)
+        problems += _differences(results.rows, undisturbed.rows, fault.fails)
         if distance > ROUNDING and not fault.rounds:
             problems.append("other weights")
         return Outcome(fault, len(lost), subject.repeated(), recovery, distance, tuple(problems))
@@ -232,11 +237,15 @@ def _unfinished(fault: Fault, subject: Subject, status: int) -> Iterator[str]:
             yield f"{name} {row['status']}: {row['error']}"
 
 
-def _differences(rows: list[Row], undisturbed: list[Row]) -> Iterator[str]:
-    """Where the table is another than that of the undisturbed sweep."""
+def _differences(rows: list[Row], undisturbed: list[Row], fails: str | None) -> Iterator[str]:
+    """Where the table is another than that of the undisturbed sweep, failures apart."""
     if len(rows) != len(undisturbed):
         yield f"{len(rows)} rows instead of {len(undisturbed)}"
+    if fails and all(row["status"] == "finished" for row in rows):
+        yield f"no trial failed with {fails}"
     for number, (row, other) in enumerate(zip(rows, undisturbed, strict=False)):
+        if fails and row["status"] != "finished":
+            continue
         for name, value in other.items():
             if not _are_equal(row[name], value):
                 yield f"row {number}: {name} {row[name]} instead of {value}"

@@ -159,4 +159,4 @@ def run_short_of_memory(scene: Scene) -> None:
 
 
 def nothing(scene: Scene) -> None:
-    """The fault is in the settings."""
+    """The fault is in torch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -54,9 +55,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(404 if entry is None else 200, entry or "")
 
     def _answer(self, status: int, text: str) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(text.encode())
+        with suppress(BrokenPipeError):  # who asks has its own limit of time
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
