@@ -142,7 +142,7 @@ def check_one_gpu_comes(scene: Scene) -> None:
 
 def begin_sweep(laptop: Host) -> None:
     """A sweep that takes GPUs as it finds them; it goes on when the command's shell is gone."""
-    settings = "name=on-gpus methods=[dense]"
+    settings = "name=on-gpus methods=[dense] search.max_concurrent=1"
     sweep = f"python -m doge_ray.sweep project/sweep.yaml {settings}"
     execute(laptop, f"setsid --fork {sweep} > sweep.log 2>&1 < /dev/null")
 
