@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 # Greedy: the keys of object stores may hold a slash, and one letter too many hidden is no loss.
 _USER = re.compile(r"(?<=://)[^\s'\"<>]+(?=@)")
-_HOST = re.compile(r"(\[[^\]]*\]|[^@:]*)(:\d*)?")
+_HOST = re.compile(r"(\[[^\]]*\]|[^@:]*)(:\d+)?")
 _HIDDEN = r"[\w-]*(?:secret|token|passw|credentials?\b|signature|\bsig\b|[_-]?key\b)[\w-]*"
 _PARAMETER = re.compile(rf"(?<=[?&;])({_HIDDEN})=[^&;\s'\"<>]+", re.IGNORECASE)
 
@@ -21,11 +21,13 @@ def has_secret(uri: str) -> bool:
     """Whether a URI holds a user, a password, a key or a token."""
     _, scheme, rest = uri.partition("://")
     place, _, query = rest.partition("?")
-    host = place.partition("/")[0]
-    plain = (
-        _HOST.fullmatch(host) and not _USER.search(query) and redacted(f"?{query}") == f"?{query}"
+    host, _, path = place.partition("/")
+    is_host = _HOST.fullmatch(host)
+    # What looks like a port may be how a key begins that holds a slash.
+    is_user = is_host is None or (is_host[2] and "@" in path)
+    return bool(scheme) and bool(
+        is_user or _USER.search(query) or redacted(f"?{query}") != f"?{query}"
     )
-    return bool(scheme) and not plain
 
 
 def without_user(uri: str) -> str:

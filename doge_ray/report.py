@@ -30,6 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     key, equals, storage = options.storage.partition("=")
     if key != "storage" or not equals:
         raise InputError(f"{options.storage!r}: the only setting of a report is storage=FOLDER")
+    Storage(storage).check_reachable()
     console = make_console()
     if has_parts(options.name, storage):
         parts = publish_combined(options.name, storage)

@@ -49,8 +49,15 @@ DIVERGING: dict[str, Any] = {
     | {"sampler": "grid", "sparsity": [0.3], "learning_rate": [0.01, 0.5]}
 }
 
-# What each part of a batch drops is drawn anew, so that without is equal to rounding.
-WITHOUT_DROPOUT: dict[str, Any] = {"train": SETTINGS["train"] | {"dropout": 0.0}}
+# Two trials of the same training: one trains, the other keeps a processor and waits.
+TWINS: dict[str, Any] = {"search": SETTINGS["search"] | {"learning_rate": [0.01]}}
+
+# What each part of a batch drops is drawn anew, so that without is equal to rounding; of that a
+# high learning rate makes more with every step.
+SCARCE_TRAINING: dict[str, Any] = {
+    "train": SETTINGS["train"] | {"max_epochs": 4, "dropout": 0.0},
+    "search": SETTINGS["search"] | {"learning_rate": [1e-4]},
+}
 INJECTED = {"PYTHONPATH": str(Path(__file__).with_name("injected"))}
 SCARCE = INJECTED | {"DOGE_RAY_ROWS": str(inflict.SCARCE_ROWS)}
 DIVERGES = INJECTED | {"DOGE_RAY_DIVERGES": "0.5"}
@@ -107,6 +114,7 @@ FAULTS = [
     Fault("Ctrl-C", inflict.interrupt, ends=True),
     Fault("SIGTERM", inflict.terminate, ends=True),
     Fault("a node is lost without notice", inflict.remove_node, nodes=2),
+    Fault("the same for good, a trial waits", inflict.remove_busy_node, TWINS, nodes=2),
     Fault("a node is preempted with notice", inflict.preempt_node, nodes=2),
     Fault("head and all nodes are lost", inflict.lose_cluster, nodes=2, ends=True),
     Fault("one of two Train workers is killed", inflict.kill_train_worker, SPANNING, nodes=2),
@@ -119,14 +127,14 @@ FAULTS = [
     Fault(
         "memory for a quarter of a batch",
         inflict.run_short_of_memory,
-        WITHOUT_DROPOUT,
+        SCARCE_TRAINING,
         variables=SCARCE,
         rounds=True,
     ),
     Fault(
         "the same for two Train workers",
         inflict.run_short_of_memory,
-        SPANNING,
+        SPANNING | SCARCE_TRAINING,
         variables=SCARCE,
         rounds=True,
     ),

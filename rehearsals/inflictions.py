@@ -25,6 +25,9 @@ MINUTE = 60.0
 NOTICE = 15.0
 """Seconds between notice and end of a preempted node."""
 
+TRIAL = "ray::ImplicitFunc"
+"""Title of a process that runs trials."""
+
 SCARCE_ROWS = 4
 """Sequences that fit into memory where it is scarce; a batch has 16 of them."""
 
@@ -37,7 +40,7 @@ class Scene:
     cluster: Cluster | None = None
     mlflow: Mlflow | None = None
 
-    def worker(self, title: str = "ray::ImplicitFunc") -> int:
+    def worker(self, title: str = TRIAL) -> int:
         """The process id of one that computes; waits for it."""
         root = os.getpid() if self.cluster else self.subject.running.pid
         found: list[int] = []
@@ -94,6 +97,17 @@ def remove_node(scene: Scene) -> None:
     lost = next(iter(scene.cluster.worker_nodes))
     scene.cluster.remove_node(lost, allow_graceful=False)
     add_nodes(scene.cluster, 1)
+
+
+def remove_busy_node(scene: Scene) -> None:
+    """The node of the trial that others wait for dies, and none comes in its place."""
+    assert scene.cluster is not None
+    scene.worker()
+    trials = processes(TRIAL, os.getpid())
+    busy = max(trials, key=lambda process: process.cpu_times().user)
+    for node in scene.cluster.worker_nodes.copy():
+        if node.all_processes["raylet"][0].process.pid == busy.ppid():
+            scene.cluster.remove_node(node, allow_graceful=False)
 
 
 def preempt_node(scene: Scene) -> None:

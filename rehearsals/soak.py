@@ -25,7 +25,7 @@ from rehearsals.subject import Subject
 
 KILLS = [kill_trial, kill_trial, kill_claims, kill_all, interrupt]
 MARK = "DOGE_RAY_REHEARSAL"
-BATCH = 4
+BATCH = 12
 """Trials that are asked for in addition, whenever all are done before the time is up."""
 
 
@@ -36,15 +36,14 @@ def soak(subject: Subject, minutes: float) -> int:
     subject.start(f"search.num_trials={trials}")
     while time.monotonic() < deadline:
         pause = time.monotonic() + draw.uniform(60, 120)
-        while time.monotonic() < pause and subject.running.poll() is None:
+        while time.monotonic() < pause:
+            if subject.running.poll() is not None:
+                trials += BATCH if subject.running.returncode == 0 else 0
+                subject.start(f"search.num_trials={trials}")
             time.sleep(1)
-        if subject.running.poll() is None:
-            kill = draw.choice(KILLS)
-            _say(subject, f"{kill.__name__}")
-            _try(kill, scene)
-        if subject.running.poll() is not None:
-            trials += BATCH if subject.running.returncode == 0 else 0
-            subject.start(f"search.num_trials={trials}")
+        kill = draw.choice(KILLS)
+        _say(subject, kill.__name__)
+        _try(kill, scene)
     subject.finish()
     subject.start(f"search.num_trials={trials}")
     _say(subject, "no more kills")

@@ -21,6 +21,8 @@ SECRET = "hush4711"
 HOLD_ONE = [
     f"s3://KEY:{SECRET}@bucket/runs",
     f"s3://KEY:{SECRET}/with+slash@bucket/runs",
+    f"s3://KEY:/{SECRET}@bucket/runs",
+    f"s3://KEY:4711/{SECRET}@bucket/runs",
     f"s3://bucket/runs?secret_key={SECRET}&region=eu",
     f"s3://bucket/runs?region=eu&Session_Token={SECRET}",
     f"gs://bucket/runs?access_token={SECRET}",

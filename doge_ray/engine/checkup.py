@@ -24,6 +24,7 @@ from doge_ray.engine.inspection import Answer, Finding, inspect, remedies, what_
 from doge_ray.engine.storage import Storage
 from doge_ray.engine.tracking import check_tracking
 from doge_ray.errors import InputError
+from doge_ray.redact import redacted
 
 ANSWER_SECONDS = 90.0
 """What a node may take; loading torch from a network drive is slow, longer is a node that hangs."""
@@ -89,11 +90,11 @@ def show(findings: Iterable[Finding], console: Console) -> None:
     table = Table("node", "check", "finding")
     for finding in findings:
         colour = _COLOURS[finding.level]
-        text = f"[{colour}]{finding.level}[/{colour}]  {escape(finding.text)}"
+        text = f"[{colour}]{finding.level}[/{colour}]  {escape(redacted(finding.text))}"
         table.add_row(escape(finding.place), finding.check, text)
     console.print(table)
     for remedy in remedies(findings):
-        console.print(escape(remedy))
+        console.print(escape(redacted(remedy)))
 
 
 def _found(check: str, look: Callable[[], str]) -> Finding:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import torch
 from ray.exceptions import RayError
-from ray.train import TrainingFailedError, WorkerGroupError
+from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 
 # Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
 LOSSES = 32
@@ -36,8 +36,16 @@ def is_loss(error: BaseException) -> bool:
     return isinstance(error, RayError) or type(error).__module__.startswith("ray.")
 
 
+def is_shortage(error: BaseException) -> bool:
+    """Whether a group of workers only waited in vain for machines, such as spots sold out."""
+    failure = error.controller_failure if isinstance(error, ControllerError) else error
+    return type(failure).__name__ == "WorkerGroupStartupTimeoutError"  # Ray keeps it to itself
+
+
 def causes(error: BaseException) -> list[BaseException]:
     """What a group's failure consists of: the workers' own errors, if there are any."""
+    if isinstance(error, ControllerError):
+        return [error.controller_failure]
     failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else [error]
     own = [each for each in failures if not is_loss(each) and not _lost_its_peer(each)]
     return own or list(failures)

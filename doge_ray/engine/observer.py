@@ -91,8 +91,11 @@ class Observer(tune.Callback):
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial's process was lost, or failed and is tried again."""
         assignment, error = assignment_of(trial.config), _cause(trial.error_file)
+        # Another trial may hold the device that this one needs, and wait for what it has claimed.
+        ray.get(self.claims.release.remote(trial.trial_id))
         if is_memory_kill(error):
-            self.pipeline.training(assignment).take_less(world_size=1)
+            parts = self.pipeline.parts(assignment)
+            any(part.training(assignment).take_less(world_size=1) for part in parts)
         self.progress.line(f"{assignment.name}  goes on after: {escape(error)}")
 
     def give_up(self, assignment: Assignment, error: str) -> None:
@@ -122,9 +125,11 @@ class Observer(tune.Callback):
     def recall(self, assignment: Assignment) -> None:
         """Count a trial that an earlier run settled; complete its tracking, if that was cut off."""
         entry = self._entries[assignment.name]
+        self._start_run(assignment)
         if entry.status == "finished":
-            self._start_run(assignment)
             self.outbox.put(partial(self._track, entry))
+        else:
+            self._end_stopped_run(entry)
         self.progress.trials_found(1)
 
     def _start_run(self, assignment: Assignment) -> None:
@@ -173,7 +178,7 @@ class Observer(tune.Callback):
         assignment = entry.assignment
         self._write(replace(entry, status="stopped"))
         self.pipeline.store.discard_unpublished(self.pipeline.training(assignment).stage)
-        self._end_run(assignment, {"stopped": "by the scheduler"}, "KILLED")
+        self._end_stopped_run(entry)
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
 
     def _fail(self, assignment: Assignment, error: str) -> None:
@@ -184,9 +189,20 @@ class Observer(tune.Callback):
         self._end_run(assignment, {"error": error}, "FAILED")
         self.progress.trial_failed(assignment.name, error)
 
-    def _end_run(self, assignment: Assignment, tags: dict[str, str], status: str) -> None:
+    def _end_stopped_run(self, entry: Entry) -> None:
+        # The journal keeps of its epochs what it was judged by.
+        metrics, tags = {"dev_metric_best": entry.dev_metric}, {"stopped": "by the scheduler"}
+        self._end_run(entry.assignment, tags, "KILLED", metrics)
+
+    def _end_run(
+        self,
+        assignment: Assignment,
+        tags: dict[str, str],
+        status: str,
+        metrics: dict[str, float | None] | None = None,
+    ) -> None:
         name = assignment.name
-        self.outbox.put(lambda: self.tracker.end(name, tags=tags, status=status))
+        self.outbox.put(lambda: self.tracker.end(name, metrics=metrics, tags=tags, status=status))
 
     def _track_epoch(self, name: str, result: dict[str, Any]) -> None:
         metrics = {

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 from rich.markup import escape
 
+from doge_ray.engine.tracking import is_refused
+from doge_ray.redact import redacted
+
 PAUSE = 30.0
 """Seconds between two tries while MLflow is away; each may take as long as its client waits."""
 
@@ -18,7 +21,9 @@ LAST_WAIT = 300.0
 
 @dataclass
 class Outbox:
-    """Writes in the order in which they were put in; none is lost or overtaken.
+    """Writes in the order in which they were put in; while MLflow is away, none is lost.
+
+    One that MLflow refuses is told of and dropped, so that it does not keep back all others.
 
     Args:
         line: shows a person an event.
@@ -41,8 +46,10 @@ class Outbox:
             try:
                 self._waiting[0]()
             except Exception as error:  # whatever is wrong, tracking must not end a sweep
-                self._put_off(error)
-                return False
+                if not is_refused(error):
+                    self._put_off(error)
+                    return False
+                self.line(f"[yellow]not in MLflow[/yellow]: {_reason(error)}")
             self._waiting.popleft()
         if self._is_away:
             self.line("MLflow answers again; everything is written")
@@ -59,8 +66,12 @@ class Outbox:
     def _put_off(self, error: Exception) -> None:
         self._next = time.monotonic() + PAUSE
         if not self._is_away:
-            reason = str(error).strip().partition("\n")[0]
             self.line(
-                f"[yellow]MLflow does not answer[/yellow]; it is told later: {escape(reason)}"
+                f"[yellow]MLflow does not answer[/yellow]; it is told later: {_reason(error)}"
             )
         self._is_away = True
+
+
+def _reason(error: Exception) -> str:
+    first = str(error).strip().partition("\n")[0]
+    return escape(redacted(f"{type(error).__name__}: {first}"))

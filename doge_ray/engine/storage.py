@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import uuid
@@ -52,10 +53,11 @@ class Storage:
         if "://" not in self.root:
             return _LOCAL, self.root
         try:
+            # Where a bucket's region is not named, this asks the network: it may be refused too.
             filesystem, path = fs.FileSystem.from_uri(self.root)
             if not path.strip("/"):
                 raise ValueError("it names no folder")
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             raise InputError(
                 f"storage={self.root!r} is no place that can be opened: {error}; name a folder, or "
                 "a URI such as s3://BUCKET/FOLDER"
@@ -72,7 +74,7 @@ class Storage:
     @property
     def is_local(self) -> bool:
         """Whether the files lie in a folder of this machine (or one mounted into it)."""
-        return isinstance(self._place[0], fs.LocalFileSystem)
+        return "://" not in self.root or isinstance(self._opened(), fs.LocalFileSystem)
 
     @property
     def abandoned_after(self) -> float:
@@ -82,6 +84,21 @@ class Storage:
         shows no file before the last byte of it has come.
         """
         return 60.0 if self.is_local else 3600.0
+
+    def check_reachable(self) -> None:
+        """Look at the root, without patience.
+
+        Raises:
+            InputError: it does not answer; says why.
+        """
+        try:
+            filesystem, root = self._place
+            filesystem.get_file_info(root)
+        except OSError as error:
+            raise InputError(
+                f"storage={self.root!r} cannot be read: {error}; look for a slip in its name, or "
+                "mend its permissions"
+            ) from None
 
     def check_writable(self) -> None:
         """Write and remove a file under the root, without patience.
@@ -191,6 +208,7 @@ class Storage:
             folder.mkdir(parents=True, exist_ok=True)
             with _all_or_nothing(folder):
                 write(folder)
+                _sync(*folder.rglob("*"), folder, folder.parent)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
@@ -205,6 +223,7 @@ class Storage:
             partial.mkdir(parents=True)
             with _all_or_nothing(partial):
                 write(partial)
+                _sync(*partial.rglob("*"), partial)
                 self.delete(path)
                 partial.rename(target)
             return
@@ -219,6 +238,10 @@ class Storage:
         if self.is_local:
             return Path(self._place[1]) / path
         return local_copy(path, lambda folder: self._download(path, folder))
+
+    @patient
+    def _opened(self) -> fs.FileSystem:
+        return self._place[0]
 
     @patient
     def _lock(self) -> FileLock:
@@ -250,7 +273,9 @@ class Storage:
             partial = _partial(target)
             with _all_or_nothing(partial):
                 partial.write_bytes(data)
+                _sync(partial)
                 partial.replace(target)
+                _sync(target.parent)
             return
         with tempfile.NamedTemporaryFile() as scratch:
             scratch.write(data)
@@ -272,6 +297,16 @@ class Storage:
             source_filesystem=filesystem,
             destination_filesystem=_LOCAL,
         )
+
+
+def _sync(*paths: Path) -> None:
+    """Let files and folders survive a power cut from now on."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _partial(path: Path) -> Path:

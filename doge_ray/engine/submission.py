@@ -24,6 +24,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from doge_ray.errors import InputError, SweepError
+from doge_ray.redact import redacted
 
 TUNNEL = "http://127.0.0.1:8265"
 """Where ``ray dashboard cluster.yaml`` forwards a cluster's job server to."""
@@ -68,8 +69,9 @@ def submit(
         client = JobSubmissionClient(address)
         command = shlex.join(["python", "-m", "doge_ray.sweep", main, *overrides])
         job = _find_or_start(client, sweep, command, folder)
-    stop = f"ray job stop {job} --address {address}"
-    print(f"{job} at {address}: Ctrl-C leaves it running, {stop} ends it", file=sys.stderr)
+    shown = redacted(address)
+    stop = f"ray job stop {job} --address {shown}"
+    print(f"{job} at {shown}: Ctrl-C leaves it running, {stop} ends it", file=sys.stderr)
     try:
         return follow(client, job)
     except KeyboardInterrupt:
@@ -167,7 +169,8 @@ def follow(client: JobSubmissionClient, job: str) -> int:
             details = next((d for d in client.list_jobs() if d.submission_id == job), None)
         except _LOST as error:
             if not lost:
-                print(f"connection lost ({error}); {job} goes on, trying again", file=sys.stderr)
+                reason = redacted(str(error))
+                print(f"connection lost ({reason}); {job} goes on, trying again", file=sys.stderr)
             lost = True
             time.sleep(RETRY_SECONDS)
             continue

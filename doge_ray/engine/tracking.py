@@ -27,11 +27,18 @@ from doge_ray.reporting.records import Run
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` shows a database file."""
-# The driver waits while it writes: better to write later than to wait for minutes.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# The driver waits while it writes: better to write later than to wait for minutes. A run's address
+# would stand between the lines of progress, with the password that it may hold.
+_MANNERS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _KEY = "doge_ray.key"
 _PARENT = "mlflow.parentRunId"
-_ODD = re.compile(r"[^\w\-. /:]")  # characters that MLflow allows in no name of a metric
+# Characters that MLflow allows in no name of a metric; a slash only where a path may have one.
+_ODD = re.compile(r"[^\w\-. :]")
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}
 
 
 class Tracker:
@@ -50,8 +57,8 @@ class Tracker:
     def __init__(self, config: SweepConfig, science: Mapping[str, Any], place: str) -> None:
         for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        for name, limit in _PATIENCE.items():
-            os.environ.setdefault(name, limit)
+        for name, value in _MANNERS.items():
+            os.environ.setdefault(name, value)
         self.uri = tracking_uri(config.storage)
         self.client = MlflowClient(tracking_uri=self.uri)
         self.runs: dict[str, str] = {}
@@ -232,6 +239,13 @@ def check_tracking(storage: str) -> str:
         except Exception as error:  # whatever is wrong with it
             raise _silent(uri, error) from None
     return uri
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether MLflow has answered, or was never asked: a new try would end the same way."""
+    if isinstance(error, MlflowException):
+        return error.error_code in _REFUSALS
+    return isinstance(error, LookupError | TypeError | ValueError | AttributeError)
 
 
 def _silent(uri: str, error: Exception) -> InputError:

@@ -13,7 +13,7 @@ from ray.train.torch import TorchTrainer
 
 from doge_ray.config import ResourceConfig
 from doge_ray.engine.capacity import worker_resources
-from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memory_kill
+from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memory_kill, is_shortage
 from doge_ray.engine.jobs import Job
 from doge_ray.engine.notice import Notice
 from doge_ray.engine.store import Stage, StageStore
@@ -67,6 +67,8 @@ def run_on_workers(
             trainer.fit()
             break
         except TrainingFailedError as error:
+            if is_shortage(error):
+                continue  # the cluster goes on asking for machines
             lost = is_loss(error)
             losses, failures = losses + lost, failures + (not lost)
             if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):

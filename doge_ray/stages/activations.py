@@ -49,9 +49,10 @@ def count_active(
             model(**batch)
         each_B = torch.arange(len(rows), device=world.device)
         active_BLF = torch.stack([v[each_B, first_B] > THRESHOLD for v in values_BTF], dim=1)
+        active_BLF = active_BLF.cpu().double()  # all that can fail comes before the first sum
         domains_B = torch.as_tensor(split.domains_N[rows], dtype=torch.long)
         counts_D.index_add_(0, domains_B, torch.ones(len(rows), dtype=torch.float64))
-        active_DLF.index_add_(0, domains_B, active_BLF.double().cpu())
+        active_DLF.index_add_(0, domains_B, active_BLF)
 
     for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
         in_parts_that_fit(add, rows)

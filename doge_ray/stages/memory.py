@@ -9,13 +9,20 @@ import torch
 
 from doge_ray.domains.batches import Rows
 
-# How torch says on a processor what on a GPU is an error class of its own.
-_ON_PROCESSOR = "DefaultCPUAllocator: can't allocate memory"
+# What is no error class of its own: memory of a processor, and of a GPU outside torch's own pool.
+_SAID = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on a GPU or on the host."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or _ON_PROCESSOR in str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(text in str(error) for text in _SAID)
 
 
 def in_parts_that_fit(work: Callable[[Rows], None], rows: Rows) -> None:

@@ -9,7 +9,6 @@ import copy
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,13 @@ from doge_ray.stages.gradients import (
 from doge_ray.stages.losses import full_precision
 from doge_ray.stages.objectives import Minimiser, Objective
 from doge_ray.stages.precision import Precision, autocast
-from doge_ray.stages.snapshots import Snapshots, random_states, set_random_states
+from doge_ray.stages.snapshots import (
+    Snapshots,
+    State,
+    random_states,
+    set_random_states,
+    write_state,
+)
 from doge_ray.stages.world import World
 
 EpochRecord = dict[str, Any]
@@ -198,13 +203,12 @@ class Run:
             "generators": generators,
         }
         if self.world.rank == 0:
-            snapshots.save(lambda folder: _write(state, folder / "state.pt"))
+            snapshots.save(lambda folder: write_state(state, folder))
 
-    def restore(self, folder: Path | None) -> None:
-        """Go on where ``save`` left off."""
-        if folder is None:
+    def restore(self, state: State | None) -> None:
+        """Go on where ``save`` left off, or begin."""
+        if state is None:
             return
-        state = torch.load(folder / "state.pt", map_location=self.world.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -228,13 +232,6 @@ class Run:
         """Put the weights of the best epoch back."""
         self.model.load_state_dict(self.best)
         self.model.eval()
-
-
-def _write(state: dict[str, Any], file: Path) -> None:
-    try:
-        torch.save(state, file)
-    except RuntimeError as error:  # what torch says of a full disk
-        raise OSError(f"{file} cannot be written: {error}") from error
 
 
 def _optimizer(model: PreTrainedModel, recipe: Recipe) -> torch.optim.AdamW:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+
+from doge_ray.stages.memory import is_out_of_memory
+from doge_ray.stages.world import World
+
+State = dict[str, Any]
+_FILE = "state.pt"
+_LOG = logging.getLogger(__name__)
 
 
 class Snapshots(Protocol):
@@ -17,6 +25,38 @@ class Snapshots(Protocol):
 
     def save(self, write: Callable[[Path], None]) -> None:
         """Keep what ``write`` puts into a folder, in place of the last snapshot."""
+
+
+def write_state(state: State, folder: Path) -> None:
+    """Put a training's state into a folder.
+
+    Raises:
+        OSError: its disk is full, for instance.
+    """
+    try:
+        torch.save(state, folder / _FILE)
+    except RuntimeError as error:  # what torch says of a full disk
+        raise OSError(f"{folder / _FILE} cannot be written: {error}") from error
+
+
+def read_state(folder: Path | None, world: World) -> State | None:
+    """What ``write_state`` put into a folder; None where any process finds it damaged.
+
+    A training whose snapshot is damaged begins anew, or no attempt would ever get beyond it.
+    """
+    state = None if folder is None else _read(folder / _FILE, world.device)
+    return None if any(world.gather(state is None)) else state
+
+
+def _read(file: Path, device: torch.device) -> State | None:
+    try:
+        state: State = torch.load(file, map_location=device, weights_only=True)
+    except Exception as error:  # torch has as many of them as there are kinds of damage
+        if isinstance(error, OSError) or is_out_of_memory(error):
+            raise
+        _LOG.warning("the snapshot %s is damaged (%s); its training begins anew", file, error)
+        return None
+    return state
 
 
 def random_states(device: torch.device) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded
 from doge_ray.stages.run import EpochRecord, Recipe, Run
-from doge_ray.stages.snapshots import Snapshots
+from doge_ray.stages.snapshots import Snapshots, read_state
 from doge_ray.stages.world import World
 
 
@@ -44,7 +44,7 @@ def train(
     """
     run = Run(model, data, recipe, world)
     # All processes must start from the same epoch, also if a snapshot appears just now.
-    run.restore(world.broadcast(snapshots.latest()))
+    run.restore(read_state(world.broadcast(snapshots.latest()), world))
     while not run.finished:
         run.train_epoch(snapshots)
         if not run.finished:

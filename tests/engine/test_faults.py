@@ -6,8 +6,16 @@ import pytest
 import torch
 from ray.exceptions import ActorDiedError, OutOfMemoryError
 from ray.train import ControllerError, WorkerGroupError
+from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
-from doge_ray.engine.faults import SmallerBatchError, describe, is_hopeless, is_loss, is_memory_kill
+from doge_ray.engine.faults import (
+    SmallerBatchError,
+    describe,
+    is_hopeless,
+    is_loss,
+    is_memory_kill,
+    is_shortage,
+)
 
 BUG = ValueError("label 7 is not among the classes\nmore")
 PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:538] Connection closed by peer [10.0.0.2]")
@@ -51,6 +59,15 @@ def test_only_a_loss_that_is_not_finite_is_hopeless() -> None:
 def test_a_group_is_described_by_the_error_that_ended_it() -> None:
     expected = "ValueError: label 7 is not among the classes"
     assert describe(BUG) == describe(group(PEER, BUG)) == expected
+
+
+def test_a_group_that_never_came_up_is_described_by_what_it_lacked() -> None:
+    assert describe(ControllerError(TimeoutError("no room"))) == "TimeoutError: no room"
+
+
+def test_only_a_group_that_waits_for_machines_waits_without_end() -> None:
+    assert is_shortage(ControllerError(WorkerGroupStartupTimeoutError(2)))
+    assert not any(map(is_shortage, [ControllerError(TimeoutError()), group(DIED), BUG]))
 
 
 def test_ray_says_what_it_killed_for_memory() -> None:

@@ -7,6 +7,8 @@ from functools import partial
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 
 from doge_ray.engine import outbox
 from doge_ray.engine.outbox import Outbox
@@ -40,6 +42,38 @@ def test_all_is_written_in_order_once_it_answers(moments: list[tuple[bool, float
     assert server.notes == list(range(len(moments)))
     # One line when it goes, one when it is back.
     assert [("not answer" in line) for line in lines] == [n % 2 == 0 for n in range(len(lines))]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowException("Invalid metric name: 'a//b'", INVALID_PARAMETER_VALUE),
+        MlflowException("Run 'x' not found", RESOURCE_DOES_NOT_EXIST),
+        KeyError("never started"),
+    ],
+)
+def test_what_it_refuses_keeps_nothing_back(error: Exception) -> None:
+    server, lines = Server(), list[str]()
+    box = Outbox(lines.append)
+
+    def refused() -> None:
+        raise error
+
+    for write in (refused, partial(server.write, 1), partial(server.write, 2)):
+        box.put(write)
+    assert (server.notes, box.finish()) == ([1, 2], 0)
+    assert len(lines) == 1
+    assert str(error) in lines[0]
+
+
+def test_no_password_is_shown_when_it_is_away() -> None:
+    lines = list[str]()
+
+    def fail() -> None:
+        raise MlflowException("API request to http://me:hush@host/api failed")
+
+    Outbox(lines.append).put(fail)
+    assert "http://***@host/api failed" in lines[0]
 
 
 def test_it_is_not_asked_at_every_event_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import torch
 from doge_ray.domains.encoded import EncodedSplit
 from doge_ray.stages.objectives import Objective
 from doge_ray.stages.run import EpochRecord, Recipe, Run
+from doge_ray.stages.snapshots import read_state
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
@@ -106,9 +107,24 @@ def test_a_snapshot_of_one_process_serves_another_number(tmp_path: Path) -> None
         train(tiny("bert"), data, LONG, noticed, folder)
     run = Run(tiny("bert"), DATA, LONG, ALONE)
     run.world = replace(ALONE, size=2, rank=1)
-    run.restore(folder.latest())
+    run.restore(read_state(folder.latest(), ALONE))
     assert run.progress.steps == 2
     assert run.progress.loss == 0.0  # rank 0 has it
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 5000, b"PK\3\4 no archive"])
+def test_a_damaged_snapshot_costs_its_epochs_and_no_more(damage: bytes, tmp_path: Path) -> None:
+    whole = tiny("bert")
+    expected = train(whole, DATA, LONG, ALONE, Forgetful())
+    folder = Folder(tmp_path / "snapshot")
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny("bert"), cut_after(2 * BATCHES), LONG, ALONE, folder)
+    latest = folder.latest()
+    assert latest is not None
+    (latest / "state.pt").write_bytes(damage)
+    model = tiny("bert")
+    assert told(train(model, DATA, LONG, ALONE, folder)) == told(expected)
+    assert_same(state_of(model), state_of(whole))
 
 
 def test_the_best_epoch_may_lie_before_the_cut(tmp_path: Path) -> None:
