@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from transformers import PreTrainedModel
@@ -41,6 +41,9 @@ class Job(Protocol):
     def run(self, world: World, report: Report) -> None:
         """Do the work and publish it; ``report`` is told of progress."""
 
+    def taking_less(self, world_size: int) -> Job:
+        """The job for another attempt, after a node ran out of memory."""
+
 
 @dataclass(frozen=True)
 class EvaluationJob:
@@ -56,6 +59,10 @@ class EvaluationJob:
     def identity(self) -> dict[str, str]:
         """Which training's model is measured."""
         return {"evaluation": self.stage.digest}
+
+    def taking_less(self, world_size: int) -> EvaluationJob:
+        """The same: without gradients it takes little."""
+        return self
 
     def run(self, world: World, report: Report) -> None:
         """Predict and publish metrics, of all examples and of those not seen in the sources."""
@@ -86,6 +93,12 @@ class ScoringJob:
     def identity(self) -> dict[str, str]:
         """Which model is scored, and how."""
         return {"scoring": self.stage.digest}
+
+    def taking_less(self, world_size: int) -> ScoringJob:
+        """Half of a batch at once; not where the released code's sums depend on the batches."""
+        if self.method == "authors_code":
+            return self
+        return replace(self, batch_size=-(-self.batch_size // 2))
 
     def run(self, world: World, report: Report) -> None:
         """Score and publish, unless an earlier attempt did."""
@@ -145,6 +158,10 @@ class ActivationJob:
     def identity(self) -> dict[str, str]:
         """Which model is looked at."""
         return {"activations": self.stage.digest}
+
+    def taking_less(self, world_size: int) -> ActivationJob:
+        """The same: without gradients it takes little."""
+        return self
 
     def run(self, world: World, report: Report) -> None:
         """Count and publish, unless an earlier attempt did."""

@@ -68,6 +68,11 @@ class TrainingJob:
         self.store.write_text(f"{self.stage.path}/{_MICRO_BATCH}", text)
         return True
 
+    def taking_less(self, world_size: int) -> TrainingJob:
+        """The same; the store remembers how much less it takes."""
+        self.take_less(world_size)
+        return self
+
     def _fits(self, world: World, report: Report) -> bool:
         """Train and publish, if memory suffices."""
         try:
@@ -106,8 +111,8 @@ class TrainingJob:
     def _micro_batch_size(self, world_size: int) -> int:
         """Examples that a process takes at once: its share of a batch, unless that is too much."""
         share = -(-self.recipe.batch_size // world_size)
-        text = self.store.read_text(f"{self.stage.path}/{_MICRO_BATCH}")
-        limits = [self.recipe.micro_batch_size, json.loads(text or "{}").get("micro_batch_size")]
+        found = self.store.read_record(f"{self.stage.path}/{_MICRO_BATCH}") or {}
+        limits = [self.recipe.micro_batch_size, found.get("micro_batch_size")]
         return min([share, *(limit for limit in limits if limit is not None)])
 
     def _publish(self, model: PreTrainedModel, result: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memo
 from doge_ray.engine.jobs import Job
 from doge_ray.engine.notice import Notice
 from doge_ray.engine.store import Stage, StageStore
-from doge_ray.engine.training import TrainingJob
 from doge_ray.stages.world import World
 
 
@@ -46,25 +45,22 @@ def run_on_workers(
     """
     # The same work has the same name, so that a restart finds what Ray Train knows of it.
     name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
-    trainer = _Trainer(
-        _work,
-        train_loop_config={"jobs": list(jobs), "cpus": resources.cpus_per_worker},
-        scaling_config=ScalingConfig(
-            num_workers=num_workers,
-            use_gpu="GPU" in worker_resources(resources),
-            resources_per_worker=worker_resources(resources),
-        ),
-        run_config=RunConfig(
-            name=name,
-            storage_path=store.below("train"),
-            failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
-            callbacks=callbacks,
-        ),
+    scaling = ScalingConfig(
+        num_workers=num_workers,
+        use_gpu="GPU" in worker_resources(resources),
+        resources_per_worker=worker_resources(resources),
+    )
+    run = RunConfig(
+        name=name,
+        storage_path=store.below("train"),
+        failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
+        callbacks=callbacks,
     )
     losses = failures = 0
     while True:
+        work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker}
         try:
-            trainer.fit()
+            _Trainer(_work, train_loop_config=work, scaling_config=scaling, run_config=run).fit()
             break
         except TrainingFailedError as error:
             if is_shortage(error):
@@ -74,7 +70,7 @@ def run_on_workers(
             if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
                 raise
             if is_memory_kill(str(error)):
-                _take_less(jobs, num_workers)
+                jobs = [job.taking_less(num_workers) for job in jobs]
     store.delete(f"train/{name}")
 
 
@@ -96,9 +92,3 @@ def _work(config: dict[str, Any]) -> None:
     for job in config["jobs"]:
         job.run(world, ray.train.report)
         world.broadcast(None)  # rank 0 has published before anyone goes on
-
-
-def _take_less(jobs: Sequence[Job], num_workers: int) -> None:
-    for job in jobs:
-        if isinstance(job, TrainingJob):
-            job.take_less(num_workers)

@@ -82,3 +82,13 @@ def test_a_level_of_the_paper_removes_its_own_share_of_heads_and_of_ffn_blocks(p
     assert (~drawn.head_mask).sum() == 9
     assert (~drawn.ffn_mask).sum() == 1
     assert drawn.provenance["ffn_sparsity"] == 5 / 12
+
+
+def test_after_a_lack_of_memory_only_exact_scores_come_of_smaller_batches(path: Path) -> None:
+    pipeline, found = scored(path)
+    exact = pipeline.scoring(found["training"])
+    less = exact.taking_less(1)
+    assert less.batch_size == -(-exact.batch_size // 2)
+    assert less.identity == exact.identity
+    released = replace(exact, method="authors_code")
+    assert released.taking_less(1) == released
