@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from pyarrow import fs
 
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
@@ -20,8 +22,10 @@ from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.masks import recorded_masks
+from doge_ray.engine import storage
 from doge_ray.engine.facts import gather
 from doge_ray.engine.prepare import prepare
+from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.errors import InputError, SweepError
 from doge_ray.stages.train import Run
@@ -220,3 +224,34 @@ def test_an_answer_is_not_asked_for_again(place: Place, caplog: pytest.LogCaptur
     with pytest.raises(FileNotFoundError):
         store.files(Stage("training", {"seed": 2}))
     assert not warnings(caplog)
+
+
+def opening(monkeypatch: pytest.MonkeyPatch, *answers: object) -> None:
+    """Let pyarrow answer so when a bucket is opened: a URI without a region makes it ask for it."""
+    left = list(answers)
+
+    def from_uri(uri: str) -> object:
+        answer = left.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    known = vars(fs) | {"FileSystem": SimpleNamespace(from_uri=from_uri)}
+    monkeypatch.setattr(storage, "fs", SimpleNamespace(**known))
+
+
+def test_a_bucket_whose_region_is_asked_for_in_vain_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bucket = fs.LocalFileSystem(), str(tmp_path)
+    opening(monkeypatch, OSError("When resolving region: timeout"), bucket)
+    Storage("s3://bucket/runs").write_text("note", "kept")
+    assert (tmp_path / "note").read_text() == "kept"
+
+
+def test_who_only_reads_is_told_at_once_of_a_bucket_that_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opening(monkeypatch, OSError("When resolving region: no such bucket"))
+    with pytest.raises(InputError, match=r"s3://bukcet/runs.*no such bucket; look for a slip"):
+        Storage("s3://bukcet/runs").check_reachable()
