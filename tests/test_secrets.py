@@ -96,6 +96,7 @@ def test_the_password_of_a_tracking_address_is_left_nowhere(tmp_path):
     run = subprocess.run(
         command("sweep", str(tmp_path / "sweep.yaml")),
         env=environment() | {"MLFLOW_TRACKING_URI": database, "RAY_TMPDIR": str(logs)},
+        cwd=tmp_path,  # MLflow takes a part of the address for a folder, and makes it
         capture_output=True,
         text=True,
         timeout=600,
