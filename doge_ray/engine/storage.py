@@ -74,7 +74,7 @@ class Storage:
     @property
     def is_local(self) -> bool:
         """Whether the files lie in a folder of this machine (or one mounted into it)."""
-        return "://" not in self.root or isinstance(self._opened(), fs.LocalFileSystem)
+        return "://" not in self.root or self.root.startswith("file://")
 
     @property
     def abandoned_after(self) -> float:
@@ -238,10 +238,6 @@ class Storage:
         if self.is_local:
             return Path(self._place[1]) / path
         return local_copy(path, lambda folder: self._download(path, folder))
-
-    @patient
-    def _opened(self) -> fs.FileSystem:
-        return self._place[0]
 
     @patient
     def _lock(self) -> FileLock:
