@@ -139,12 +139,11 @@ def test_what_a_user_edits_stands_above_everything_else(name):
     assert not any(word in line for line in lines[below:] for word in placeholders)
 
 
-def test_on_aws_gpus_come_from_none_and_are_not_outnumbered():
-    config = read("cluster.yaml")
+def test_on_aws_gpus_come_from_none_to_as_many_as_are_allowed_at_the_top():
+    config = prepare_config(read("cluster.yaml") | {"max_workers": 50})  # the line to edit
     workers = {k: v for k, v in config["available_node_types"].items() if k != "head"}
     assert config["head_node_type"] == "head"
-    assert all(kind["min_workers"] == 0 for kind in workers.values())
-    assert all(0 < kind["max_workers"] <= config["max_workers"] for kind in workers.values())
+    assert all((kind["min_workers"], kind["max_workers"]) == (0, 50) for kind in workers.values())
     assert {kind["resources"]["GPU"] for kind in workers.values()} == {1, 4}
     assert "GPU" not in config["available_node_types"]["head"]["resources"]
 
