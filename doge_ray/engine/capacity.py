@@ -100,6 +100,16 @@ def _kuberay() -> Mapping[str, Any]:
         ) from None
 
 
+def announced(settings: Mapping[str, Any]) -> int:
+    """How many machines a cluster's file promises to a sweep: all of one's own, else the head.
+
+    Machines of one's own are of the head's type, which tells nothing of their size before they
+    are there.
+    """
+    head = settings.get("available_node_types", {}).get(settings.get("head_node_type"), {})
+    return 1 + int(head.get("min_workers", 0))
+
+
 def autoscaled(head: tuple[Resources, ...], settings: Mapping[str, Any]) -> Fleet:
     """The head node as it is, and the workers that a cluster's file allows for."""
     most = settings.get("max_workers", DEFAULT_MAX_WORKERS)

@@ -15,8 +15,8 @@ from ray.autoscaler._private.kuberay import autoscaling_config, node_provider
 from ray.autoscaler._private.util import prepare_config
 
 from doge_ray.config import SweepConfig, load_config
-from doge_ray.engine import capacity
-from doge_ray.engine.capacity import Fleet, autoscaled, decided, possible
+from doge_ray.engine import capacity, cluster
+from doge_ray.engine.capacity import Fleet, announced, autoscaled, decided, possible
 from doge_ray.errors import InputError
 from tests.engine.project import make_project
 
@@ -178,6 +178,34 @@ def test_in_kubernetes_without_an_autoscaler_nothing_is_asked(
     monkeypatch.setenv("RAY_CLUSTER_NAME", "other")
     monkeypatch.setenv("KUBERAY_GEN_RAY_START_CMD", "ray start --head  --num-cpus=0 ")
     assert possible(head_pod()) == head_pod()
+
+
+@pytest.mark.parametrize(("name", "machines"), [("cluster.yaml", 1), ("cluster.onprem.yaml", 3)])
+def test_machines_of_ones_own_are_promised_to_a_sweep(name: str, machines: int) -> None:
+    assert announced(prepare_config(yaml.safe_load((ROOT / name).read_text()))) == machines
+
+
+@pytest.mark.parametrize(
+    ("up", "said"),
+    [
+        ([3], []),
+        ([1, 1, 2, 3], ["1 of 3 machines are up, waiting", "2 of 3 machines are up, waiting"]),
+        ([1, 2, 2, 2, 2, 2], ["1 of 3", "2 of 3", "going on with 2 of 3 machines"]),
+    ],
+)
+def test_a_sweep_waits_for_machines_of_ones_own_but_not_for_ever(
+    up: list[int], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = prepare_config(yaml.safe_load((ROOT / "cluster.onprem.yaml").read_text()))
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setattr(capacity, "AUTOSCALER", tmp_path / "cluster.yaml")
+    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.05)
+    looks = iter(up)
+    monkeypatch.setattr(cluster, "running", lambda: Fleet((HEAD,) * next(looks, up[-1])))
+    lines: list[str] = []
+    cluster.await_machines(lines.append, seconds=0.3)
+    assert len(lines) == len(said)
+    assert all(words in line for words, line in zip(said, lines, strict=True))
 
 
 @pytest.mark.parametrize(
