@@ -8,6 +8,7 @@ bound they could all wait for workers that none of them can get.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from doge_ray.errors import InputError
 
 AUTOSCALER = Path("~/ray_bootstrap_config.yaml")
 """What ``ray up`` leaves on the head node; Ray itself tells nobody how far it may scale."""
+KUBERAY_START = "KUBERAY_GEN_RAY_START_CMD"
+"""How KubeRay started Ray in a pod; of the head, without a monitor where it has an autoscaler."""
 DEFAULT_MAX_WORKERS = 2
 """What Ray takes where a cluster's file has no ``max_workers``."""
 
@@ -39,8 +42,12 @@ class Fleet:
     most: int = 0
 
     def workers(self, need: Resources) -> int:
-        """How many workers find all they need on one node each."""
-        others = sorted((_fit(node, need) for node in self.others), reverse=True)
+        """How many workers surely find all they need on one node each.
+
+        Of the others the smallest count: the autoscaler starts those that are used best, and each
+        takes the place of a larger one.
+        """
+        others = sorted(filter(None, (_fit(node, need) for node in self.others)))
         return sum(_fit(node, need) for node in self.nodes) + sum(others[: self.most])
 
     @property
@@ -55,10 +62,52 @@ def running() -> Fleet:
 
 
 def possible(now: Fleet) -> Fleet:
-    """The head node and all that the autoscaler of ``ray up`` may start beside it."""
-    file = AUTOSCALER.expanduser()
+    """The head node and all that an autoscaler may start beside it.
+
+    Raises:
+        InputError: there is one, and it cannot be found out what it may start.
+    """
     head = tuple(node for node in now.nodes if HEAD in node)
-    return autoscaled(head, yaml.safe_load(file.read_text())) if file.is_file() else Fleet(head)
+    settings = cluster_file()
+    return autoscaled(head, settings) if settings else Fleet(head)
+
+
+def cluster_file() -> Mapping[str, Any]:
+    """What the autoscaler goes by, in the form of ``cluster.yaml``; empty where there is none.
+
+    Raises:
+        InputError: KubeRay has one, and Kubernetes does not tell.
+    """
+    file = AUTOSCALER.expanduser()
+    if file.is_file():
+        return dict(yaml.safe_load(file.read_text()))
+    return _kuberay() if "--no-monitor" in os.environ.get(KUBERAY_START, "") else {}
+
+
+def _kuberay() -> Mapping[str, Any]:
+    """The cluster's manifest, asked for as the autoscaler does, whose service account this is."""
+    from ray.autoscaler._private.kuberay.autoscaling_config import AutoscalingConfigProducer
+    from ray.autoscaler._private.kuberay.node_provider import IN_CLUSTER_TOKEN_PATH
+
+    name = os.environ["RAY_CLUSTER_NAME"]
+    try:
+        namespace = Path(IN_CLUSTER_TOKEN_PATH).with_name("namespace").read_text()
+        return dict(AutoscalingConfigProducer(name, namespace)())
+    except OSError as error:
+        raise InputError(
+            f"Kubernetes does not tell how many pods the cluster {name!r} may have ({error}); the "
+            "head's service account needs the right to get rayclusters, which KubeRay gives it"
+        ) from None
+
+
+def announced(settings: Mapping[str, Any]) -> int:
+    """How many machines a cluster's file promises to a sweep: all of one's own, else the head.
+
+    Machines of one's own are of the head's type, which tells nothing of their size before they
+    are there.
+    """
+    head = settings.get("available_node_types", {}).get(settings.get("head_node_type"), {})
+    return 1 + int(head.get("min_workers", 0))
 
 
 def autoscaled(head: tuple[Resources, ...], settings: Mapping[str, Any]) -> Fleet:

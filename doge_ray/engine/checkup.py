@@ -18,6 +18,7 @@ from rich.table import Table
 from doge_ray.config import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
+from doge_ray.engine.cluster import await_machines
 from doge_ray.engine.connection import connected
 from doge_ray.engine.facts import gather, versions
 from doge_ray.engine.inspection import Answer, Finding, inspect, remedies, what_is_wrong
@@ -37,10 +38,13 @@ _COLOURS = {"fine": "green", "warning": "yellow", "error": "red"}
 def require_health(storage: str, uses_gpus: bool, address: str | None, console: Console) -> None:
     """Look at a cluster before a sweep; says only what is wrong, and of GPUs only to who uses them.
 
+    Machines of one's own that are being set up are waited for.
+
     Raises:
         InputError: something is that the sweep would fail by.
     """
     with connected(address):
+        await_machines(console.print)
         found = examine(storage)
     wrong = what_is_wrong(found, uses_gpus)
     if wrong:

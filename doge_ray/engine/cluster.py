@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.capacity import decided, possible, running
+from doge_ray.engine.capacity import announced, cluster_file, decided, possible, running
 from doge_ray.engine.connection import connected
+
+JOIN_SECONDS = 600.0
+"""What the machines of ``ray up`` may take to install everything, once the head is up."""
+LOOK_SECONDS = 5.0
 
 
 @contextmanager
@@ -25,3 +30,26 @@ def ray_cluster(config: SweepConfig, address: str | None = None) -> Iterator[Swe
         now = running()
         is_cluster = address or "RAY_ADDRESS" in os.environ
         yield decided(config, now, possible(now)) if is_cluster else decided(config, now)
+
+
+def await_machines(say: Callable[[str], None], seconds: float = JOIN_SECONDS) -> None:
+    """Wait for machines of one's own that do not run Ray yet: a sweep takes its size from them.
+
+    Args:
+        say: shows a line of what is waited for.
+        seconds: to wait at most; then it goes on with those that are there.
+
+    Raises:
+        InputError: as ``cluster_file``.
+    """
+    wanted, until, before = announced(cluster_file()), time.monotonic() + seconds, 0
+    while (there := len(running().nodes)) < wanted and time.monotonic() < until:
+        if there != before:
+            before = there
+            say(f"{there} of {wanted} machines are up, waiting for the others ({seconds:g} s)")
+        time.sleep(LOOK_SECONDS)
+    if there < wanted:
+        say(
+            f"[yellow]going on with {there} of {wanted} machines[/yellow]: trials at a time, and "
+            "whether on GPUs, go by these; ray status on the head tells of the others"
+        )

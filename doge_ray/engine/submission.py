@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
@@ -35,6 +36,8 @@ SILENCE_SECONDS = 300
 RETRY_SECONDS = 5
 
 _LOST = (OSError, RuntimeError, aiohttp.ClientError)
+_ODD = (RuntimeError, ValueError, KeyError, TypeError)
+"""An answer that is an error, or not what this version of Ray's client expects."""
 
 
 def submit(
@@ -55,8 +58,8 @@ def submit(
         The exit code of the sweep; 130 where Ctrl-C ended the watching, not the sweep.
 
     Raises:
-        InputError: no job server answers, it refuses the token, the sweep runs with other
-            settings, or a part's file would not be found there.
+        InputError: no job server answers, it refuses the token or the job, the sweep runs with
+            other settings, or a part's file would not be found there.
         SweepError: the job was stopped, or lost.
     """
     # Ray tells of its uploads and connections.
@@ -66,7 +69,7 @@ def submit(
     address = _job_server(address)
     with _explained(address), tempfile.TemporaryDirectory() as folder:
         main = collect(files, Path(folder))
-        client = JobSubmissionClient(address)
+        client = _connect(address)
         command = shlex.join(["python", "-m", "doge_ray.sweep", main, *overrides])
         job = _find_or_start(client, sweep, command, folder)
     shown = redacted(address)
@@ -77,6 +80,18 @@ def submit(
     except KeyboardInterrupt:
         print(f"\n{job} goes on; the same command follows it, {stop} ends it", file=sys.stderr)
         return 130
+
+
+def _connect(address: str) -> JobSubmissionClient:
+    """A client of the job server, which answered.
+
+    Raises:
+        OSError: what answers there is none.
+    """
+    try:
+        return JobSubmissionClient(address)
+    except _ODD as error:
+        raise OSError(str(error)) from error
 
 
 def _job_server(address: str | None) -> str:
@@ -220,8 +235,14 @@ def _explained(address: str) -> Iterator[None]:
             "the head prints the cluster's token: put it in a file, name that file in "
             "RAY_AUTH_TOKEN_PATH and set RAY_AUTH_MODE=token"
         ) from None
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except OSError as error:
         raise InputError(
             f"no job server of Ray answers at {address} ({error}); open the way to it with ray "
             "dashboard cluster.yaml, or name it with --address http://HOST:8265"
+        ) from None
+    except _ODD as error:
+        raise InputError(
+            f"the job server at {address} does not take the sweep: {error}; where another command "
+            "was faster, the same one follows its job now; else install the cluster's version of "
+            f"Ray here, where it is {ray.__version__}"
         ) from None

@@ -43,7 +43,7 @@ def pod(group: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def kuberay() -> dict[str, Any]:
-    _, cluster = yaml.safe_load_all((ROOT / "cluster.kuberay.yaml").read_text())
+    cluster, _ = yaml.safe_load_all((ROOT / "cluster.kuberay.yaml").read_text())
     return dict(cluster)
 
 
@@ -71,6 +71,14 @@ def test_what_it_copies_is_there(name):
     assert copied
     assert all((ROOT / source).exists() for source in copied)
     assert mounts["~/.ray/auth_token"] == "~/.ray/auth_token"
+
+
+def test_an_image_holds_what_is_copied_to_machines():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    mounts = read("cluster.yaml")["file_mounts"].values()
+    copied = [source for source in mounts if not source.startswith("~")]
+    assert [line for line in lines if not line.startswith(("#", "!"))] == ["*", "**/__pycache__"]
+    assert sorted(line[1:] for line in lines if line.startswith("!")) == sorted(copied)
 
 
 @pytest.mark.parametrize("name", RAY_UP)
@@ -127,7 +135,7 @@ def test_it_holds_no_secrets(name):
     assert not re.search(r"\b[0-9a-f]{32,}\b", text)
 
 
-@pytest.mark.parametrize("name", RAY_UP)
+@pytest.mark.parametrize("name", ALL)
 def test_what_a_user_edits_stands_above_everything_else(name):
     lines = (ROOT / name).read_text().splitlines()
     edits = [i for i, line in enumerate(lines) if "# EDIT" in line]
@@ -139,12 +147,11 @@ def test_what_a_user_edits_stands_above_everything_else(name):
     assert not any(word in line for line in lines[below:] for word in placeholders)
 
 
-def test_on_aws_gpus_come_from_none_and_are_not_outnumbered():
-    config = read("cluster.yaml")
+def test_on_aws_gpus_come_from_none_to_as_many_as_are_allowed_at_the_top():
+    config = prepare_config(read("cluster.yaml") | {"max_workers": 50})  # the line to edit
     workers = {k: v for k, v in config["available_node_types"].items() if k != "head"}
     assert config["head_node_type"] == "head"
-    assert all(kind["min_workers"] == 0 for kind in workers.values())
-    assert all(0 < kind["max_workers"] <= config["max_workers"] for kind in workers.values())
+    assert all((kind["min_workers"], kind["max_workers"]) == (0, 50) for kind in workers.values())
     assert {kind["resources"]["GPU"] for kind in workers.values()} == {1, 4}
     assert "GPU" not in config["available_node_types"]["head"]["resources"]
 
@@ -207,6 +214,12 @@ def test_the_kuberay_head_has_its_pages_on_loopback_and_the_environment(kuberay)
     assert known["DOGE_RAY_STORAGE"] == "$(DOGE_RAY_BUCKET)/storage"
     host = mlflow["command"].index("--host")
     assert mlflow["command"][host + 1] == "127.0.0.1"
+
+
+def test_the_kuberay_head_may_write_to_mlflows_disk_as_the_images_user(kuberay):
+    head = pod(kuberay["spec"]["headGroupSpec"])
+    assert any("persistentVolumeClaim" in volume for volume in head["volumes"])
+    assert head["securityContext"] == {"fsGroup": 100}  # RAY_GID of Ray's images
 
 
 def test_the_kuberay_containers_mount_volumes_that_exist(kuberay):

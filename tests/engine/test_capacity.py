@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from ray.autoscaler._private.kuberay import autoscaling_config, node_provider
+from ray.autoscaler._private.util import prepare_config
 
 from doge_ray.config import SweepConfig, load_config
-from doge_ray.engine.capacity import Fleet, autoscaled, decided
+from doge_ray.engine import capacity, cluster
+from doge_ray.engine.capacity import Fleet, announced, autoscaled, decided, possible
 from doge_ray.errors import InputError
 from tests.engine.project import make_project
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAD = {"CPU": 4.0}
 ONE_GPU, FOUR_GPUS = {"CPU": 8.0, "GPU": 1.0}, {"CPU": 48.0, "GPU": 4.0}
 
@@ -96,6 +105,107 @@ def test_what_an_autoscaler_may_start_counts(path: Path, limits: str, trials: in
     assert config.search.max_concurrent == trials
     on_cpus = sweep(path, "resources.gpus_per_worker=0", fleet=autoscaled((HEAD,), settings))
     assert on_cpus.search.max_concurrent == 8 * trials + 4
+
+
+nodes = st.fixed_dictionaries({"CPU": st.integers(0, 9), "GPU": st.integers(0, 4)})
+
+
+@given(others=st.lists(nodes, max_size=6), most=st.integers(0, 6), cpus=st.integers(1, 4))
+def test_no_choice_of_machines_that_fit_holds_fewer_workers_than_are_counted(
+    others: list[dict[str, float]], most: int, cpus: int
+) -> None:
+    """Whatever the autoscaler starts, it starts nothing that is of no use."""
+    need = {"CPU": float(cpus), "GPU": 1.0}
+    fitting = [room for node in others if (room := Fleet((node,)).workers(need))]
+    choices = itertools.combinations(fitting, min(most, len(fitting)))
+    counted = Fleet((HEAD,), tuple(others), most).workers(need)
+    assert counted == min(map(sum, choices))
+
+
+def test_on_aws_as_many_trials_run_as_machines_may_come(path: Path) -> None:
+    settings = prepare_config(yaml.safe_load((ROOT / "cluster.yaml").read_text()))
+    fleet = autoscaled(({"CPU": 0.0},), settings)
+    for overrides in ([], ["trial_workers=4", "cpus_per_worker=4"]):
+        config = sweep(path, *(f"resources.{setting}" for setting in overrides), fleet=fleet)
+        assert config.search.max_concurrent == settings["max_workers"]
+
+
+@pytest.fixture
+def manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """That of a cluster which KubeRay started, as seen in its head."""
+    documents = yaml.safe_load_all((ROOT / "cluster.kuberay.yaml").read_text())
+    [resource] = [document for document in documents if document["kind"] == "RayCluster"]
+    resource["metadata"]["namespace"] = "research"
+    (tmp_path / "namespace").write_text("research")
+
+    def get(client: node_provider.KubernetesHttpApiClient, path: str) -> dict[str, Any]:
+        if (client._namespace, path) == ("research", "rayclusters/doge-ray") and resource:
+            return dict(resource)
+        raise requests.HTTPError("403 Client Error: Forbidden")
+
+    monkeypatch.setattr(capacity, "AUTOSCALER", tmp_path / "nothing")
+    monkeypatch.setattr(node_provider, "IN_CLUSTER_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(node_provider.KubernetesHttpApiClient, "get", get)
+    monkeypatch.setattr(autoscaling_config, "RAYCLUSTER_FETCH_RETRY_S", 0)
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "doge-ray")
+    monkeypatch.setenv("KUBERAY_GEN_RAY_START_CMD", "ray start --head  --no-monitor  --num-cpus=0 ")
+    return dict(resource)
+
+
+def head_pod() -> Fleet:
+    return Fleet(({"node:__internal_head__": 1.0},))
+
+
+@pytest.mark.usefixtures("manifest")
+def test_in_kubernetes_a_sweep_starts_where_no_pod_has_a_gpu_yet(path: Path) -> None:
+    config = decided(load_config(str(path)), head_pod(), possible(head_pod()))
+    assert config.resources.gpus_per_worker == 1
+    assert config.search.max_concurrent == 8
+
+
+def test_in_kubernetes_who_may_not_ask_is_told_the_right_that_is_missing(
+    manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "other")
+    with pytest.raises(InputError, match=r"'other' may have \(403.*right to get rayclusters"):
+        possible(head_pod())
+
+
+@pytest.mark.usefixtures("manifest")
+def test_in_kubernetes_without_an_autoscaler_nothing_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "other")
+    monkeypatch.setenv("KUBERAY_GEN_RAY_START_CMD", "ray start --head  --num-cpus=0 ")
+    assert possible(head_pod()) == head_pod()
+
+
+@pytest.mark.parametrize(("name", "machines"), [("cluster.yaml", 1), ("cluster.onprem.yaml", 3)])
+def test_machines_of_ones_own_are_promised_to_a_sweep(name: str, machines: int) -> None:
+    assert announced(prepare_config(yaml.safe_load((ROOT / name).read_text()))) == machines
+
+
+@pytest.mark.parametrize(
+    ("up", "said"),
+    [
+        ([3], []),
+        ([1, 1, 2, 3], ["1 of 3 machines are up, waiting", "2 of 3 machines are up, waiting"]),
+        ([1, 2, 2, 2, 2, 2], ["1 of 3", "2 of 3", "going on with 2 of 3 machines"]),
+    ],
+)
+def test_a_sweep_waits_for_machines_of_ones_own_but_not_for_ever(
+    up: list[int], said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = prepare_config(yaml.safe_load((ROOT / "cluster.onprem.yaml").read_text()))
+    (tmp_path / "cluster.yaml").write_text(yaml.safe_dump(settings))
+    monkeypatch.setattr(capacity, "AUTOSCALER", tmp_path / "cluster.yaml")
+    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0.05)
+    looks = iter(up)
+    monkeypatch.setattr(cluster, "running", lambda: Fleet((HEAD,) * next(looks, up[-1])))
+    lines: list[str] = []
+    cluster.await_machines(lines.append, seconds=0.3)
+    assert len(lines) == len(said)
+    assert all(words in line for words, line in zip(said, lines, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -68,6 +72,64 @@ def test_a_server_that_is_none_is_refused(here: Path, monkeypatch: pytest.Monkey
         sweep.main(["own", "--submit"])
     with pytest.raises(InputError, match="HOST:6379: a sweep is submitted to a job server"):
         sweep.main(["own", "--submit", "--address", "HOST:6379"])
+
+
+@contextmanager
+def server(**answers: object) -> Iterator[str]:
+    """An HTTP server that answers GET with the JSON given for a path's end, and takes no job."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.strip("/").rpartition("/")[2])
+            self.answer(404 if answer is None else 200, answer)
+
+        def do_POST(self) -> None:
+            self.answer(500, "Job with submission_id own-1 already exists.")
+
+        def do_PUT(self) -> None:
+            self.answer(200, None)
+
+        def answer(self, status: int, content: object) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.server_port}"
+    finally:
+        listener.shutdown()
+        listener.server_close()
+
+
+@pytest.mark.parametrize("version", [None, ["a", "list"], {"mlflow": "3"}, {"ray_version": "1.8"}])
+def test_another_server_is_no_job_server(
+    version: object, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(version=version) as address:
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
+        with pytest.raises(InputError, match=r"no job server of Ray answers at http.*dashboard"):
+            sweep.main(["own", "--submit"])
+
+
+@pytest.mark.parametrize(
+    ("jobs", "why"),
+    [([], r"own-1 already exists\."), ([{"from": "another version"}], "validation error")],
+)
+def test_a_job_server_that_does_not_take_a_sweep_is_quoted(
+    jobs: object, why: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server(version={"ray_version": "2.60.0"}, jobs=jobs) as address:
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", address)
+        with pytest.raises(InputError, match=rf"(?s)does not take the sweep: .*{why}"):
+            sweep.main(["own", "--submit"])
 
 
 class Flaky:
