@@ -15,7 +15,7 @@ from doge_ray.engine.parts import has_parts, publish_combined
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
 from doge_ray.engine.publish import publish_report, publish_tables
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle

@@ -17,7 +17,7 @@ from doge_ray.config import load_config
 from doge_ray.config.document import reference
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     model_folder = find_model(config.model)
 
     # Torch and Ray take seconds to import: what is quickly checked was checked before.
-    from doge_ray.engine.cluster import ray_cluster
+    from doge_ray.engine.cluster.start import ray_cluster
     from doge_ray.engine.scoring import model_to_score
 
     model = model_to_score(config, corpus, model_folder)

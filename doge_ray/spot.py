@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
     print(f"watching for the spot notice of {ip}", flush=True)
     deadline = wait_for_notice()
 
-    from doge_ray.engine.drain import drain_preempted  # Ray takes a second to import
+    from doge_ray.engine.cluster.drain import drain_preempted  # Ray takes a second to import
 
     drain_preempted(options.address, ip, deadline)
     print(f"draining {ip}, which is taken away at {deadline:%H:%M:%S} UTC", flush=True)

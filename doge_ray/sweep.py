@@ -22,7 +22,7 @@ from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.redact import redacted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         options.name, options.overrides
     )
     if options.submit:
-        from doge_ray.engine.submission import submit
+        from doge_ray.engine.cluster.submission import submit
 
         files = sweep_files(options.name)
         sys.exit(submit(sweep.name, files, options.overrides, options.address))
@@ -97,7 +97,7 @@ def _require_health(
 ) -> None:
     """Of a cluster, before anything is fetched or computed for it."""
     if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
-        from doge_ray.engine.checkup import require_health
+        from doge_ray.engine.cluster.checkup import require_health
 
         uses_gpus = any(config.resources.gpus_per_worker != 0 for config in configs)
         require_health(storage, uses_gpus, options.address, make_console())
@@ -115,8 +115,8 @@ def _start(prepared: Prepared, console: Console, options: argparse.Namespace) ->
 
 def run(prepared: Prepared, console: Console, address: str | None = None) -> None:
     """Every step of a sweep; Ctrl-C leaves the tables of what there is."""
-    from doge_ray.engine.cluster import ray_cluster
-    from doge_ray.engine.progress import SweepProgress
+    from doge_ray.engine.cluster.start import ray_cluster
+    from doge_ray.engine.search.progress import SweepProgress
     from doge_ray.engine.sweep import Sweep
     from doge_ray.reporting.comparison import with_oracle
     from doge_ray.reporting.tables import terminal

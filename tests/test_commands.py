@@ -8,7 +8,7 @@ import pytest
 
 from doge_ray import report, score, sweep
 from doge_ray.config import load_config
-from doge_ray.engine.cluster import ray_cluster
+from doge_ray.engine.cluster.start import ray_cluster
 from doge_ray.errors import InputError
 
 

@@ -2,10 +2,9 @@
 
 Reading order: ``store`` (results by identity), ``graph`` (what determines each stage),
 ``pipeline`` (from hyper-parameters to jobs), ``jobs`` (fetch, compute, publish), ``workers`` (Ray
-Train), ``trial`` and ``study`` (Ray Tune and Optuna), ``observer`` (journal, MLflow, progress),
-``sweep`` (one after the other), ``parts`` (several sweeps in one command). Of a cluster:
-``connection``, ``submission`` (from outside), and the doctor's ``facts``, ``inspection`` and
-``checkup``.
+Train), ``search`` (Ray Tune and Optuna), ``tracking`` (MLflow), ``sweep`` (one after the other),
+``parts`` (several sweeps in one command), ``cluster`` (the machines: how many trials they hold,
+sweeps from outside, the doctor).
 """
 
 import os

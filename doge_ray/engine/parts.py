@@ -21,7 +21,7 @@ from doge_ray.engine.journal import Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared, recall
 from doge_ray.engine.publish import publish_tables, write_page
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
 from doge_ray.reporting.combined import PartRecords, combined_markdown

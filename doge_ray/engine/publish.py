@@ -14,8 +14,8 @@ from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.records import collect
-from doge_ray.engine.storage import Storage
-from doge_ray.engine.tracking import find_runs
+from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.tracking.tracker import find_runs
 from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import draw_all
 from doge_ray.reporting.records import SweepRecords

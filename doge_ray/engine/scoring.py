@@ -21,8 +21,8 @@ from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.jobs import ActivationJob, ScoringJob
 from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
-from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.workers import run_on_workers
 from doge_ray.errors import InputError, SweepError
 

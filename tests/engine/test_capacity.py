@@ -15,8 +15,9 @@ from ray.autoscaler._private.kuberay import autoscaling_config, node_provider
 from ray.autoscaler._private.util import prepare_config
 
 from doge_ray.config import SweepConfig, load_config
-from doge_ray.engine import capacity, cluster
-from doge_ray.engine.capacity import Fleet, announced, autoscaled, decided, possible
+from doge_ray.engine.cluster import capacity
+from doge_ray.engine.cluster import start as cluster
+from doge_ray.engine.cluster.capacity import Fleet, announced, autoscaled, decided, possible
 from doge_ray.errors import InputError
 from tests.engine.project import make_project
 

@@ -20,8 +20,8 @@ from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.predictions import read_predictions
 from doge_ray.engine.prepare import _describe, recall
 from doge_ray.engine.retention import discard_outdated
-from doge_ray.engine.storage import Storage
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.tickets.activations import ActiveCounts
 from tests.engine.test_choice import ENDED, some_graph

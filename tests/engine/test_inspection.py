@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doge_ray.engine.facts import Facts
-from doge_ray.engine.inspection import (
+from doge_ray.engine.cluster.facts import Facts
+from doge_ray.engine.cluster.inspection import (
     Answer,
     Finding,
     check_clock,

@@ -2,7 +2,7 @@ import pytest
 
 from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.pipeline import Assignment
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 
 
 @pytest.fixture

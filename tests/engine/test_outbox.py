@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 
-from doge_ray.engine import outbox
-from doge_ray.engine.outbox import Outbox
+from doge_ray.engine.tracking import outbox
+from doge_ray.engine.tracking.outbox import Outbox
 
 
 class Server:

@@ -22,11 +22,10 @@ from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.masks import recorded_masks
-from doge_ray.engine import storage
-from doge_ray.engine.facts import gather
+from doge_ray.engine.cluster.facts import gather
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.storage import Storage
-from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.store import Stage, StageStore, storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
 from doge_ray.stages.train import Run
 from doge_ray.stages.world import World

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from doge_ray.engine.side_by_side import Rounds
+from doge_ray.engine.search.side_by_side import Rounds
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

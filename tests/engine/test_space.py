@@ -5,7 +5,7 @@ import pytest
 
 from doge_ray.config import Range, SearchConfig
 from doge_ray.config.methods import dimensions
-from doge_ray.engine.space import Space, grid, make_sampler, recorded_points
+from doge_ray.engine.search.space import Space, grid, make_sampler, recorded_points
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 SAMPLERS = ("random", "tpe")

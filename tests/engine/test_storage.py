@@ -3,8 +3,8 @@ import pickle
 
 import pytest
 
-from doge_ray.engine.copies import local_copy
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.copies import local_copy
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 
 

@@ -17,8 +17,8 @@ from ray.job_submission import JobDetails, JobStatus, JobType
 
 from doge_ray import sweep
 from doge_ray.config import load, load_config, load_parts, sweep_files
-from doge_ray.engine import submission
-from doge_ray.engine.submission import collect, follow
+from doge_ray.engine.cluster import submission
+from doge_ray.engine.cluster.submission import collect, follow
 from doge_ray.errors import InputError, SweepError
 from tests.engine.nodes import free_ports
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from tests.engine.bucket import ENVIRONMENT, Bucket
 from tests.engine.project import command, environment, kill_session, make_project, run
 

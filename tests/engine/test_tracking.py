@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.tracking import Tracker, find_runs
+from doge_ray.engine.tracking.tracker import Tracker, find_runs
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared, prepare, recall
 from doge_ray.engine.publish import publish_tables
 from doge_ray.engine.retention import discard_outdated, discard_unneeded
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.world import World
 from tests.engine.project import make_project

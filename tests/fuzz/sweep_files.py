@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from doge_ray.config import SweepConfig, load_config, load_parts
 from doge_ray.config.load import SHIPPED, known_keys, validate
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from tests.fuzz.box import answer
 from tests.fuzz.spoilt import NAMES, NUMBERS, as_json, damaged, junk, spoilt
 

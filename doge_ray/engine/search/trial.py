@@ -14,11 +14,11 @@ from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
 from doge_ray.engine.choice import seen_metric
-from doge_ray.engine.claims import hold
+from doge_ray.engine.cluster.notice import Notice
 from doge_ray.engine.faults import describe, is_hopeless, is_loss
 from doge_ray.engine.jobs import Job, Report
-from doge_ray.engine.notice import Notice
 from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.search.claims import hold
 from doge_ray.engine.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
 

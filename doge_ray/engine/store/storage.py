@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from pyarrow import fs
 
 from doge_ray.config.places import check_storage
-from doge_ray.engine.copies import local_copy
-from doge_ray.engine.patience import patient
+from doge_ray.engine.store.copies import local_copy
+from doge_ray.engine.store.patience import patient
 from doge_ray.errors import InputError
 
 _PARTIAL = ".partial"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import doge_ray
 from doge_ray.domains.cache import cache_folder
-from doge_ray.engine.storage import Storage
+from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
 
 _PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.capacity import announced, cluster_file, decided, possible, running
-from doge_ray.engine.connection import connected
+from doge_ray.engine.cluster.capacity import announced, cluster_file, decided, possible, running
+from doge_ray.engine.cluster.connection import connected
 
 JOIN_SECONDS = 600.0
 """What the machines of ``ray up`` may take to install everything, once the head is up."""

@@ -1,0 +1,3 @@
+"""Ray Tune and Optuna: a ``study`` draws from a ``space``, a ``trial`` trains, the ``observer``
+writes down what became of it.
+"""

@@ -1,0 +1,1 @@
+"""MLflow: the ``tracker`` writes, the ``outbox`` keeps what it cannot take now."""
