@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from doge_ray.engine.choice import all_chosen, replicates
 from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Pipeline
 
 
-def discard_unneeded(entries: Sequence[Entry], pipeline: Pipeline) -> None:
-    """Keep each search's best model, and fine-tuned ones until they are scored."""
+def discard_unneeded(
+    candidates: Iterable[Entry], entries: Sequence[Entry], pipeline: Pipeline
+) -> list[Entry]:
+    """Keep each search's best model, and fine-tuned ones until they are scored.
+
+    Args:
+        candidates: trials whose weights may be there.
+        entries: all trials.
+        pipeline: of the sweep.
+
+    Returns:
+        The candidates of which weights are kept: the only ones to look at the next time.
+    """
     store, config = pipeline.store, pipeline.graph.config
     best = all_chosen(config.methods, entries)
     kept = {entry.training for entry in best.values()}
@@ -22,13 +33,18 @@ def discard_unneeded(entries: Sequence[Entry], pipeline: Pipeline) -> None:
             if not pipeline.is_scored(assignment)
             for part in pipeline.parts(assignment)
         }
-    for entry in entries:
+    left = []
+    for entry in candidates:
         if entry.status == "finished":
-            for part in pipeline.parts(entry.assignment):
-                stage = part.training(entry.assignment).stage
-                # Trials of equal choices share their stages.
-                if stage.digest not in kept:
-                    store.discard_files(stage.path)
+            parts = pipeline.parts(entry.assignment)
+            stages = [part.training(entry.assignment).stage for part in parts]
+            # Trials of equal choices share their stages.
+            unneeded = [stage for stage in stages if stage.digest not in kept]
+            for stage in unneeded:
+                store.discard_files(stage.path)
+            if len(unneeded) < len(stages):
+                left.append(entry)
+    return left
 
 
 def discard_outdated(journal: Sequence[Entry], pipeline: Pipeline) -> None:

@@ -98,7 +98,8 @@ class Sweep:
         for name, pipeline, training in models:
             self.outbox.put(partial(self._track_scores, name, pipeline, training))
         entries = self.journal.entries()
-        discard_unneeded(present(entries, self.pipeline), self.pipeline)
+        trials = present(entries, self.pipeline)
+        discard_unneeded(trials, trials, self.pipeline)
         discard_outdated(entries, self.pipeline)
 
     def publish(self) -> SweepRecords:

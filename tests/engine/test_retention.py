@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from doge_ray.engine.journal import Entry
 from doge_ray.engine.pipeline import Assignment, Pipeline
@@ -40,7 +44,7 @@ def test_a_trial_of_the_same_choice_does_not_cost_the_chosen_one_its_folds(tmp_p
     """They share their stages, and the folds' models are still to be scored."""
     pipeline = by_folds(tmp_path)
     entries = [finish(pipeline, dense(n), 0.8) for n in range(2)]
-    discard_unneeded(entries, pipeline)
+    discard_unneeded(entries, entries, pipeline)
     assert kept(pipeline, dense(0)) == [True, True, True]
 
 
@@ -48,9 +52,26 @@ def test_weights_go_once_they_are_scored_and_those_of_worse_trials_at_once(tmp_p
     pipeline = by_folds(tmp_path)
     best, worse = dense(0), dense(1, learning_rate=2e-5)
     entries = [finish(pipeline, best, 0.8), finish(pipeline, worse, 0.7)]
-    discard_unneeded(entries, pipeline)
+    discard_unneeded(entries, entries, pipeline)
     assert kept(pipeline, worse) == [False, False, False]
     for part in pipeline.parts(best):
         publish_scores(part, part.training(best).stage)
-    discard_unneeded(entries, pipeline)
+    discard_unneeded(entries, entries, pipeline)
     assert kept(pipeline, best) == [True, False, False]
+
+
+@settings(deadline=None, max_examples=25)  # files are made sure of on the disk
+@given(metrics=st.lists(st.integers(0, 5), min_size=1, max_size=12))
+def test_looking_at_what_was_kept_is_enough(metrics: list[int]) -> None:
+    """One trial after the other ends; in the end there are the weights of the best one alone."""
+    with TemporaryDirectory() as folder:
+        pipeline = Pipeline.of(some_graph(), StageStore(folder))
+        entries, left = list[Entry](), list[Entry]()
+        for trial, metric in enumerate(metrics):
+            assignment = dense(trial, learning_rate=(1 + trial) * 1e-5)
+            entries.append(finish(pipeline, assignment, metric / 5))
+            left = discard_unneeded([*left, entries[-1]], entries, pipeline)
+        best = metrics.index(max(metrics))
+        with_weights = [n for n, e in enumerate(entries) if kept(pipeline, e.assignment) == [True]]
+        assert with_weights == [best]
+        assert left == [entries[best]]

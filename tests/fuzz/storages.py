@@ -119,5 +119,5 @@ def _restart() -> None:
     journal = Journal(Storage("runs"), config.name)
     pipeline = with_finetuned(Pipeline.of(prepared.graph, prepared.store), journal.entries())
     entries = present(journal.entries(), pipeline)
-    discard_unneeded(entries, pipeline)
+    discard_unneeded(entries, entries, pipeline)
     discard_outdated(journal.entries(), pipeline)

@@ -39,10 +39,12 @@ class Observer(tune.Callback):
     progress: SweepProgress
     claims: Any = field(default_factory=start_claims)
     _entries: dict[str, Entry] = field(default_factory=dict)
+    _with_weights: list[Entry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         entries = present(self.journal.entries(), self.pipeline)
         self._entries = {entry.assignment.name: entry for entry in entries}
+        self._with_weights = entries
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks into a state that no restart reads."""
@@ -146,7 +148,9 @@ class Observer(tune.Callback):
             f"source dev {entry.dev_metric or 0:.1%}, "
             f"{job.ticket.parameter_fraction:.0%} of the encoder removed",
         )
-        discard_unneeded(list(self._entries.values()), self.pipeline)
+        self._with_weights = discard_unneeded(
+            [*self._with_weights, entry], list(self._entries.values()), self.pipeline
+        )
 
     def _track(self, entry: Entry) -> None:
         """Everything about a finished trial, from the store: nothing depends on live reports."""
