@@ -14,3 +14,7 @@ class SweepError(Exception):
 
     The commands print the message alone and end with exit code 1.
     """
+
+
+DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading JSON of another form than expected raises."""

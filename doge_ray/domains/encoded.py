@@ -14,8 +14,7 @@ from pydantic import TypeAdapter
 from doge_ray.config import Task
 from doge_ray.domains.audit import Audit
 from doge_ray.domains.rows import EncodedRows, EncodedSplit, Examples, Padding, TaggedSplit
-from doge_ray.errors import InputError
-from doge_ray.tickets.ticket import DAMAGED
+from doge_ray.errors import DAMAGED, InputError
 
 __all__ = ["Encoded", "EncodedRows", "EncodedSplit", "Padding", "TaggedSplit", "open_encoded"]
 

@@ -28,11 +28,11 @@ from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.tracker import tracking_uri
-from doge_ray.errors import InputError
+from doge_ray.errors import DAMAGED, InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
 from doge_ray.stages.run import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
-from doge_ray.tickets.ticket import DAMAGED, dense_ticket
+from doge_ray.tickets.ticket import dense_ticket
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from doge_ray.errors import InputError
+from doge_ray.errors import DAMAGED, InputError
 from doge_ray.tickets.importance import Moments
-from doge_ray.tickets.ticket import DAMAGED, UnitParameters
+from doge_ray.tickets.ticket import UnitParameters
 
 SCHEMA = pa.schema(
     {

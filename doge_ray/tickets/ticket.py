@@ -14,11 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.errors import InputError
+from doge_ray.errors import DAMAGED, InputError
 
 KINDS = ("dense", "random", "winning", "doge", "losing")
-DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading JSON of another form than expected raises."""
 
 
 class UnitParameters(NamedTuple):
