@@ -1,4 +1,4 @@
-"""What a sweep is (``schema``), how a file and overrides become one (``load``) or several
+"""What a sweep is (``schema``), how YAML (``read``) and overrides become one (``load``) or several
 (``parts``), its help text (``document``).
 """
 

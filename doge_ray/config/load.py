@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
-import reprlib
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from doge_ray.config.data import DATA_SECTIONS
 from doge_ray.config.places import check_path
+from doge_ray.config.read import SHORT, read_settings, read_yaml
 from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
 from doge_ray.errors import InputError
@@ -23,10 +20,7 @@ from doge_ray.errors import InputError
 S = TypeVar("S", bound=Section)
 _DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
 _OTHER_DATA = {"data", *(f"data.{key}" for key in _DOMAINS)}
-# A wrong value may be a whole document.
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
-MOST_PROBLEMS, MOST_VALUES, DEEPEST = 20, 10_000, 40
+MOST_PROBLEMS = 20
 SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
 
 
@@ -89,7 +83,7 @@ def parse_pair(argument: str) -> tuple[str, Any]:
     key, equals, text = argument.partition("=")
     if not equals or not key or not key.isprintable() or text.startswith("="):
         raise InputError(f"{argument!r} is no setting; write key=value, as in train.patience=2")
-    return key, _read_yaml(text, f"{argument!r}: the value is")
+    return key, read_yaml(text, f"{argument!r}: the value is")
 
 
 def find_sweep(name: str) -> Path:
@@ -97,7 +91,7 @@ def find_sweep(name: str) -> Path:
     try:
         check_path(name)
     except ValueError as error:
-        raise InputError(f"the sweep's name {_SHORT.repr(name)} {error}") from None
+        raise InputError(f"the sweep's name {SHORT.repr(name)} {error}") from None
     folders = [Path("sweeps"), SHIPPED]
     candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
     for path in candidates:
@@ -118,7 +112,7 @@ def check_name(name: str) -> str:
     """
     if not re.fullmatch(NAME, name):
         raise InputError(
-            f"{_SHORT.repr(name)} is no name of a sweep; {_REMEDIES['string_pattern_mismatch']}"
+            f"{SHORT.repr(name)} is no name of a sweep; {_REMEDIES['string_pattern_mismatch']}"
         )
     return name
 
@@ -143,101 +137,6 @@ def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") 
             yield from _keys(nested, data, f"{prefix}{name}.")
         else:
             yield prefix + name
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Reads plain values.
-
-    Refuses a key that is given twice, of which YAML would keep the last, and references of
-    references (``*a``) by which a few lines become a value without end.
-    """
-
-    depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise yaml.composer.ComposerError(
-                problem=f"more than {DEEPEST} values inside each other",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
-            )
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node is not None and _written_out(node, {}) > MOST_VALUES:
-            raise _refused(f"more than {MOST_VALUES} values, references written out", node)
-        return node
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            value = super().construct_object(node, deep)
-            _check_storable(value)
-        # What the conversions of dates and numbers raise stands in no reference.
-        except (ValueError, KeyError, IndexError, AttributeError, OverflowError):
-            text = _SHORT.repr(node.value)
-            raise _refused(f"{text} is no {node.tag.rpartition(':')[2]}", node) from None
-        return value
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise _refused("a key is a word, not a list or a mapping", key)
-            if key.value in seen:
-                raise _refused(f"{key.value!r} is given twice; give it once", key)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _check_storable(value: Any) -> None:
-    """Refuse half a character, and integers beyond any float: no file takes them."""
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, int):
-        float(value)
-
-
-def _written_out(node: yaml.Node, known: dict[int, float]) -> float:
-    """Values in a document without references; one that refers to itself has no end."""
-    if isinstance(node, yaml.ScalarNode):
-        return 1
-    if id(node) not in known:
-        known[id(node)] = math.inf
-        parts = chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
-        known[id(node)] = 1 + sum(_written_out(part, known) for part in parts)
-    return known[id(node)]
-
-
-def _refused(problem: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(problem=problem, problem_mark=node.start_mark)
-
-
-def _read_yaml(text: str, what: str) -> Any:
-    """One YAML document; ``what`` begins the error."""
-    try:
-        loader = _StrictLoader(text)
-        try:
-            return loader.get_single_data()
-        finally:
-            loader.dispose()
-    except yaml.YAMLError as error:
-        raise InputError(f"{what} not readable as YAML: {error}") from None
-
-
-def read_settings(path: Path) -> dict[str, Any]:
-    """The mapping at the top of a YAML file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML in UTF-8: {error}") from None
-    settings = _read_yaml(text, f"{path}:")
-    if not isinstance(settings, dict):
-        found = _SHORT.repr(settings)
-        raise InputError(f"{path}: expected settings as key: value, found {found}")
-    return settings
 
 
 def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
@@ -286,13 +185,13 @@ def _explain(problem: dict[str, Any], keys: set[str]) -> str:
     """One pydantic problem as: key, value, what is allowed."""
     key = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
     kind, value = problem["type"], problem["input"]
-    shown = _SHORT.repr(value)
+    shown = SHORT.repr(value)
     if kind == "extra_forbidden":
         return f"unknown key {key!r}{nearest(key, keys)}"
     if kind == "missing":
         return f"{key} is not set; it has no default"
     if kind.startswith("union_tag"):
-        return f"data.task={_SHORT.repr(value.get('task'))}; allowed: {', '.join(DATA_SECTIONS)}"
+        return f"data.task={SHORT.repr(value.get('task'))}; allowed: {', '.join(DATA_SECTIONS)}"
     if kind in _REMEDIES:
         return f"{key}={shown}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
     message = problem["msg"].removeprefix("Value error, ")

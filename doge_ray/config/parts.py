@@ -25,8 +25,8 @@ from doge_ray.config.load import (
     known_keys,
     nearest,
     parse_pair,
-    read_settings,
 )
+from doge_ray.config.read import read_settings
 from doge_ray.config.schema import NAME, RESERVED, SweepConfig
 from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError

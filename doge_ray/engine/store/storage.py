@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +16,10 @@ from pyarrow import fs
 
 from doge_ray.config.places import check_storage
 from doge_ray.engine.store.copies import local_copy
+from doge_ray.engine.store.disk import PARTIAL, all_or_nothing, partial_path, sync
 from doge_ray.engine.store.patience import patient
 from doge_ray.errors import InputError
 
-_PARTIAL = ".partial"
 _LOCAL = fs.LocalFileSystem()
 
 
@@ -187,7 +185,7 @@ class Storage:
         """Delete what killed processes were about to put in place below a folder."""
         age = self.abandoned_after if age is None else age
         for path, idle in self.idle(folder).items():
-            if path.endswith(_PARTIAL) and idle >= age:
+            if path.endswith(PARTIAL) and idle >= age:
                 self.delete(path)
 
     @patient
@@ -206,9 +204,9 @@ class Storage:
         if self.is_local:
             folder = Path(self._place[1]) / path
             folder.mkdir(parents=True, exist_ok=True)
-            with _all_or_nothing(folder):
+            with all_or_nothing(folder):
                 write(folder)
-                _sync(*folder.rglob("*"), folder, folder.parent)
+                sync(*folder.rglob("*"), folder, folder.parent)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
@@ -219,11 +217,11 @@ class Storage:
         """Like ``put_folder``, in place of what stands there."""
         if self.is_local:
             target = Path(self._place[1]) / path
-            partial = _partial(target)
+            partial = partial_path(target)
             partial.mkdir(parents=True)
-            with _all_or_nothing(partial):
+            with all_or_nothing(partial):
                 write(partial)
-                _sync(*partial.rglob("*"), partial)
+                sync(*partial.rglob("*"), partial)
                 self.delete(path)
                 partial.rename(target)
             return
@@ -266,12 +264,12 @@ class Storage:
         if self.is_local:
             target = Path(self._place[1]) / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = _partial(target)
-            with _all_or_nothing(partial):
+            partial = partial_path(target)
+            with all_or_nothing(partial):
                 partial.write_bytes(data)
-                _sync(partial)
+                sync(partial)
                 partial.replace(target)
-                _sync(target.parent)
+                sync(target.parent)
             return
         with tempfile.NamedTemporaryFile() as scratch:
             scratch.write(data)
@@ -293,29 +291,3 @@ class Storage:
             source_filesystem=filesystem,
             destination_filesystem=_LOCAL,
         )
-
-
-def _sync(*paths: Path) -> None:
-    """Let files and folders survive a power cut from now on."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _partial(path: Path) -> Path:
-    """Where something is written before it is put in place."""
-    return path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}")
-
-
-@contextmanager
-def _all_or_nothing(path: Path) -> Iterator[None]:
-    """Remove what was being written under a path if that fails, as far as its disk lets us."""
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        raise
