@@ -42,11 +42,15 @@ class Job(Protocol):
         """Do the work and publish it; ``report`` is told of progress."""
 
     def taking_less(self, world_size: int) -> Job:
-        """The job for another attempt, after a node ran out of memory."""
+        """The job for another attempt, after a node ran out of memory.
+
+        Without gradients a job takes little, and stays as it is.
+        """
+        return self
 
 
 @dataclass(frozen=True)
-class EvaluationJob:
+class EvaluationJob(Job):
     """Predictions of a trained model for every example of the target domains."""
 
     store: StageStore
@@ -59,10 +63,6 @@ class EvaluationJob:
     def identity(self) -> dict[str, str]:
         """Which training's model is measured."""
         return {"evaluation": self.stage.digest}
-
-    def taking_less(self, world_size: int) -> EvaluationJob:
-        """The same: without gradients it takes little."""
-        return self
 
     def run(self, world: World, report: Report) -> None:
         """Predict and publish metrics, of all examples and of those not seen in the sources."""
@@ -77,7 +77,7 @@ class EvaluationJob:
 
 
 @dataclass(frozen=True)
-class ScoringJob:
+class ScoringJob(Job):
     """Moments of a fine-tuned model on the source domains."""
 
     store: StageStore
@@ -146,7 +146,7 @@ class ScoringJob:
 
 
 @dataclass(frozen=True)
-class ActivationJob:
+class ActivationJob(Job):
     """How often each FFN neuron of a fine-tuned model is active, by source domain."""
 
     store: StageStore
@@ -158,10 +158,6 @@ class ActivationJob:
     def identity(self) -> dict[str, str]:
         """Which model is looked at."""
         return {"activations": self.stage.digest}
-
-    def taking_less(self, world_size: int) -> ActivationJob:
-        """The same: without gradients it takes little."""
-        return self
 
     def run(self, world: World, report: Report) -> None:
         """Count and publish, unless an earlier attempt did."""

@@ -14,7 +14,7 @@ from doge_ray.domains.encoded import open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.faults import SmallerBatchError
-from doge_ray.engine.jobs import Report
+from doge_ray.engine.jobs import Job, Report
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.stages.memory import is_out_of_memory
 from doge_ray.stages.run import EpochRecord, Recipe
@@ -26,7 +26,7 @@ _MICRO_BATCH = "micro_batch.json"
 
 
 @dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(Job):
     """θ0, pruned by a ticket, trained on the source domains."""
 
     store: StageStore

@@ -83,21 +83,20 @@ class Observer(tune.Callback):
             self._finish(entry)
         elif entry.status != "failed":
             self._stop(entry)
-        ray.get(self.claims.release.remote(trial.trial_id))
+        self._release(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial's process was lost again and again, or never came up."""
         self._fail(assignment_of(trial.config), _cause(trial.error_file))
-        ray.get(self.claims.release.remote(trial.trial_id))
+        self._release(trial)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial's process was lost, or failed and is tried again."""
         assignment, error = assignment_of(trial.config), _cause(trial.error_file)
         # Another trial may hold the device that this one needs, and wait for what it has claimed.
-        ray.get(self.claims.release.remote(trial.trial_id))
+        self._release(trial)
         if is_memory_kill(error):
-            parts = self.pipeline.parts(assignment)
-            any(part.training(assignment).take_less(world_size=1) for part in parts)
+            self._take_less(assignment)
         self.progress.line(f"{assignment.name}  goes on after: {escape(error)}")
 
     def give_up(self, assignment: Assignment, error: str) -> None:
@@ -133,6 +132,15 @@ class Observer(tune.Callback):
         else:
             self._end_stopped_run(entry)
         self.progress.trials_found(1)
+
+    def _release(self, trial: Any) -> None:
+        ray.get(self.claims.release.remote(trial.trial_id))
+
+    def _take_less(self, assignment: Assignment) -> None:
+        """Of the trainings of a trial, the first that is not published was the running one."""
+        for part in self.pipeline.parts(assignment):
+            if part.training(assignment).take_less(world_size=1):
+                return
 
     def _start_run(self, assignment: Assignment) -> None:
         job = self.pipeline.training(assignment)
