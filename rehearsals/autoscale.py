@@ -7,7 +7,6 @@ nodes that the autoscaler started can run a trial.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import ray
 import yaml
 
+from tests.engine.nodes import free_ports
 from tests.engine.project import kill_session, make_project, run, table
 
 WORKERS = 2
@@ -125,17 +125,6 @@ def autoscaling(address: str) -> dict[str, object]:
         "rsync_exclude": [],
         "rsync_filter": [],
     }
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 if __name__ == "__main__":

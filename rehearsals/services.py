@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,12 +16,7 @@ from pathlib import Path
 import psutil
 from ray.cluster_utils import Cluster
 
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.engine.nodes import free_ports
 
 
 @dataclass
@@ -74,7 +68,8 @@ class Mlflow:
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[Mlflow]:
     """A tracking server, gone in the end."""
-    server = Mlflow(folder, free_port())
+    [port] = free_ports(1)
+    server = Mlflow(folder, port)
     server.start()
     try:
         yield server
@@ -100,20 +95,22 @@ def add_nodes(cluster: Cluster, number: int) -> None:
 def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
     """A filesystem of its own, in memory, at a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True
-    )
-    try:
+    with _mounted(folder, ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs"]):
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """Let every write below a folder be refused; what is open already stays open."""
-    subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
-    subprocess.run(["mount", "-o", "remount,bind,ro", str(folder)], check=True)
+    with _mounted(folder, ["--bind", str(folder)], ["-o", "remount,bind,ro"]):
+        yield
+
+
+@contextmanager
+def _mounted(folder: Path, *mounts: list[str]) -> Iterator[None]:
+    """Mount at a folder, one step after the other, and take it away in the end."""
+    for options in mounts:
+        subprocess.run(["mount", *options, str(folder)], check=True)
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -13,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from tests.engine.project import command, environment, make_data, make_project
+from tests.engine.project import command, environment, kill_session, make_data, make_project
 
 SETTINGS: dict[str, Any] = {
     "methods": ["dense"],
@@ -95,13 +93,7 @@ class Subject:
 
     def kill(self) -> None:
         """SIGKILL every process of the sweep's session, Ray's daemons too."""
-        leader = self.running.pid
-        for process in psutil.process_iter():
-            try:
-                if os.getsid(process.pid) == leader:
-                    process.send_signal(signal.SIGKILL)
-            except (ProcessLookupError, psutil.NoSuchProcess):
-                continue
+        kill_session(self.running.pid)
         self.running.wait()
 
     def epochs(self) -> list[tuple[str, int]]:
