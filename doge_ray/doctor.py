@@ -22,8 +22,8 @@ def main(arguments: Sequence[str]) -> None:
     storage = configs[0].storage if configs else default
 
     # Ray and MLflow take seconds to import: what is quickly checked was checked before.
-    from doge_ray.engine.cluster.checkup import examine, examine_inputs, show
     from doge_ray.engine.cluster.connection import connected
+    from doge_ray.engine.doctor.checkup import examine, examine_inputs, show
 
     findings = [finding for config in configs for finding in examine_inputs(config)]
     with connected(options.address):

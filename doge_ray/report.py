@@ -10,12 +10,12 @@ import argparse
 from collections.abc import Sequence
 
 from doge_ray.command import make_console, run_command
-from doge_ray.engine.journal import Journal
 from doge_ray.engine.parts import has_parts, publish_combined
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
-from doge_ray.engine.publish import publish_report, publish_tables
+from doge_ray.engine.results.writing import publish_report, publish_tables
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.journal import Journal
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle

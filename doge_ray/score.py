@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> None:
 
     # Torch and Ray take seconds to import: what is quickly checked was checked before.
     from doge_ray.engine.cluster.start import ray_cluster
-    from doge_ray.engine.scoring import model_to_score
+    from doge_ray.engine.work.scoring import model_to_score
 
     model = model_to_score(config, corpus, model_folder)
     with ray_cluster(config, options.address) as decided:

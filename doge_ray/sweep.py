@@ -97,7 +97,7 @@ def _require_health(
 ) -> None:
     """Of a cluster, before anything is fetched or computed for it."""
     if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
-        from doge_ray.engine.cluster.checkup import require_health
+        from doge_ray.engine.doctor.checkup import require_health
 
         uses_gpus = any(config.resources.gpus_per_worker != 0 for config in configs)
         require_health(storage, uses_gpus, options.address, make_console())
@@ -106,7 +106,7 @@ def _require_health(
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:
     console.print(audit_table(prepared.data.audit))
     if options.dry_run:
-        from doge_ray.engine.plan import print_plan
+        from doge_ray.engine.dry_run import print_plan
 
         print_plan(prepared, console)
     else:

@@ -17,11 +17,11 @@ from doge_ray.config import Parts, SweepConfig
 from doge_ray.config.load import check_name
 from doge_ray.config.schema import NAME
 from doge_ray.config.section import Section, setting
-from doge_ray.engine.journal import Journal
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared, recall
-from doge_ray.engine.publish import publish_tables, write_page
+from doge_ray.engine.results.writing import publish_tables, write_page
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.journal import Journal
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
 from doge_ray.reporting.combined import PartRecords, combined_markdown

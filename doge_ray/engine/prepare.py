@@ -24,10 +24,10 @@ from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.stock import read_config
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.graph import Graph, ModelFacts
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.tracker import tracking_uri
+from doge_ray.engine.work.graph import Graph, ModelFacts
 from doge_ray.errors import DAMAGED, InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
 from doge_ray.stages.run import steps_per_epoch

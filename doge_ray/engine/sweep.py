@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.publish import TEXTS, publish_models, publish_report, publish_tables
-from doge_ray.engine.retention import discard_outdated, discard_unneeded
-from doge_ray.engine.scoring import score_models
+from doge_ray.engine.results.writing import TEXTS, publish_models, publish_report, publish_tables
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.study import run_assignments, run_studies
 from doge_ray.engine.store import Stage
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
+from doge_ray.engine.trials.choice import all_chosen, present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.retention import discard_outdated, discard_unneeded
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
+from doge_ray.engine.work.scoring import score_models
 from doge_ray.errors import SweepError
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.seeds import derive_seed

@@ -20,9 +20,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.search.space import grid
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 
 WORDS = [f"w{i}" for i in range(60)]

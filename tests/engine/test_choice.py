@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.choice import all_chosen, chosen, present, replicates, with_finetuned
-from doge_ray.engine.graph import Graph, ModelFacts
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.trials.choice import all_chosen, chosen, present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import write_scores
 from doge_ray.tickets.importance import Moments

@@ -11,8 +11,8 @@ from doge_ray.config import load_config, load_parts
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.parts import run_parts
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared, prepare
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.errors import SweepError
 from doge_ray.seeds import derive_seed
 from tests.engine.project import make_project, run

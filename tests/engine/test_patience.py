@@ -22,7 +22,7 @@ from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.masks import recorded_masks
-from doge_ray.engine.cluster.facts import gather
+from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.store import Stage, StageStore, storage
 from doge_ray.engine.store.storage import Storage

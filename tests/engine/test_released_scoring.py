@@ -12,8 +12,8 @@ import torch
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.stages.score_table import read_scores
 from doge_ray.stages.world import World
 from doge_ray.tickets import Ticket, overlap

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.store import StageStore
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.trials.retention import discard_unneeded
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from tests.engine.test_choice import ENDED, EVALUATED, SEARCH_SEED, publish_scores, some_graph
 
 

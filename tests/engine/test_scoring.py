@@ -13,7 +13,7 @@ from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.masks import recorded_masks
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.scoring import model_to_score
+from doge_ray.engine.work.scoring import model_to_score
 from doge_ray.errors import InputError
 from tests.engine.project import make_project
 

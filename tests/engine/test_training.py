@@ -13,9 +13,9 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.folders import load_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine import training
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.training import TrainingJob
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
+from doge_ray.engine.work.training import TrainingJob
 from doge_ray.stages.world import World
 from tests.engine.project import dense_choice, make_project
 

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from doge_ray.config import SweepConfig, load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.choice import present, replicates, with_finetuned
-from doge_ray.engine.journal import Entry, Journal
 from doge_ray.engine.parts import publish_combined
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared, prepare, recall
-from doge_ray.engine.publish import publish_tables
-from doge_ray.engine.retention import discard_outdated, discard_unneeded
+from doge_ray.engine.results.writing import publish_tables
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.choice import present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.retention import discard_outdated, discard_unneeded
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.world import World
 from tests.engine.project import make_project

@@ -18,7 +18,7 @@ from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, EncodedRows, TaggedSplit, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.predictions import target_metrics, write_predictions
+from doge_ray.engine.work.predictions import target_metrics, write_predictions
 from doge_ray.stages import evaluate
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict

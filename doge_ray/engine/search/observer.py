@@ -12,16 +12,16 @@ import ray
 from ray import tune
 from rich.markup import escape
 
-from doge_ray.engine.choice import present
-from doge_ray.engine.faults import is_memory_kill
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.search.claims import start_claims
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trial import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
+from doge_ray.engine.trials.choice import present
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.retention import discard_unneeded
+from doge_ray.engine.work.faults import is_memory_kill
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.reporting.mask_picture import mask_picture
 
 # How Python names an error; some say more in lines below it.

@@ -20,13 +20,13 @@ from ray.tune.search.optuna import OptunaSearch
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.cluster.capacity import HEAD, worker_resources
-from doge_ray.engine.faults import LOSSES
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch
 from doge_ray.engine.search.space import Space, grid, make_sampler, recorded_points
 from doge_ray.engine.search.trial import run_trial
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.work.faults import LOSSES
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

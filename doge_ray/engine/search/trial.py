@@ -13,13 +13,13 @@ from ray import tune
 from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from doge_ray.engine.choice import seen_metric
 from doge_ray.engine.cluster.notice import Notice
-from doge_ray.engine.faults import describe, is_hopeless, is_loss
-from doge_ray.engine.jobs import Job, Report
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.search.claims import hold
-from doge_ray.engine.workers import own_device, run_on_workers
+from doge_ray.engine.trials.choice import seen_metric
+from doge_ray.engine.work.faults import describe, is_hopeless, is_loss
+from doge_ray.engine.work.jobs import Job, Report
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
+from doge_ray.engine.work.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
 
 _FIELDS = tuple(Assignment.__dataclass_fields__)

@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 from doge_ray.domains.encoded import open_encoded
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
-from doge_ray.engine.faults import SmallerBatchError
-from doge_ray.engine.jobs import Job, Report
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work.faults import SmallerBatchError
+from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.stages.memory import is_out_of_memory
 from doge_ray.stages.run import EpochRecord, Recipe
 from doge_ray.stages.train import train

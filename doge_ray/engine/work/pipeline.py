@@ -10,10 +10,10 @@ from pydantic import Field
 
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.schema import Method
-from doge_ray.engine.graph import Graph
-from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob
 from doge_ray.engine.store import Stage, StageStore
-from doge_ray.engine.training import TrainingJob
+from doge_ray.engine.work.graph import Graph
+from doge_ray.engine.work.jobs import ActivationJob, EvaluationJob, ScoringJob
+from doge_ray.engine.work.training import TrainingJob
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.objectives import Objective
 from doge_ray.stages.score_table import read_scores

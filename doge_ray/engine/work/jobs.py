@@ -15,8 +15,8 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.folders import load_model
-from doge_ray.engine.predictions import target_metrics, write_predictions
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work.predictions import target_metrics, write_predictions
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.evaluate import predict

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from doge_ray.engine.choice import all_chosen, replicates
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Pipeline
+from doge_ray.engine.trials.choice import all_chosen, replicates
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.pipeline import Pipeline
 
 
 def discard_unneeded(

@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterable
 
 from doge_ray.domains.audit import Audit
-from doge_ray.engine.jobs import ACTIVATIONS
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.store import Stage
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.jobs import ACTIVATIONS
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import InputError
 from doge_ray.reporting.records import StageCost
 from doge_ray.stages.score_table import read_scores

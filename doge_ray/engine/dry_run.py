@@ -17,7 +17,7 @@ from doge_ray.config.methods import dimensions, kind_of
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.workers import own_device
+from doge_ray.engine.work.workers import own_device
 from doge_ray.stages.run import Run, steps_per_epoch
 from doge_ray.stages.world import World
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from doge_ray.encoders.folders import load_model, save_model
-from doge_ray.engine.choice import all_chosen, present, with_finetuned
-from doge_ray.engine.graph import Graph
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.records import collect
+from doge_ray.engine.results.reading import collect
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.tracker import find_runs
+from doge_ray.engine.trials.choice import all_chosen, present, with_finetuned
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.work.graph import Graph
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import draw_all
 from doge_ray.reporting.records import SweepRecords

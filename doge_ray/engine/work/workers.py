@@ -14,9 +14,16 @@ from ray.train.torch import TorchTrainer
 from doge_ray.config import ResourceConfig
 from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.cluster.notice import Notice
-from doge_ray.engine.faults import LOSSES, causes, is_hopeless, is_loss, is_memory_kill, is_shortage
-from doge_ray.engine.jobs import Job
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work.faults import (
+    LOSSES,
+    causes,
+    is_hopeless,
+    is_loss,
+    is_memory_kill,
+    is_shortage,
+)
+from doge_ray.engine.work.jobs import Job
 from doge_ray.stages.world import World
 
 

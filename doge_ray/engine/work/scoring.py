@@ -16,14 +16,14 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.encoders.stock import task_of
-from doge_ray.engine.faults import describe
-from doge_ray.engine.graph import Graph, ModelFacts
-from doge_ray.engine.jobs import ActivationJob, ScoringJob
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.workers import run_on_workers
+from doge_ray.engine.work.faults import describe
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.engine.work.jobs import ActivationJob, ScoringJob
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.workers import run_on_workers
 from doge_ray.errors import InputError, SweepError
 
 

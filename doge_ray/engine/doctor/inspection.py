@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from doge_ray.engine.cluster.facts import Facts
+from doge_ray.engine.doctor.facts import Facts
 
 CLOCK_WARNING, CLOCK_ERROR = 5.0, 60.0  # seconds
 DISK_WARNING, DISK_ERROR = 5 << 30, 1 << 30  # bytes

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Pipeline
-from doge_ray.engine.predictions import read_predictions
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.predictions import read_predictions
 from doge_ray.reporting.records import Predictions, TrialDetails
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.counts import Counts

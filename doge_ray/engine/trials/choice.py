@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Assignment, Pipeline
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.pipeline import Assignment, Pipeline
 from doge_ray.seeds import derive_seed
 from doge_ray.tickets.selection import Candidate, choose
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from doge_ray.engine.background import active_counts, moments, read_audit, shared_stages
-from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Pipeline
 from doge_ray.engine.prepare import recall
-from doge_ray.engine.stored import StoredTrial
+from doge_ray.engine.results.shared_stages import active_counts, moments, read_audit, shared_stages
+from doge_ray.engine.results.stored import StoredTrial
+from doge_ray.engine.trials.choice import all_chosen, present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 
