@@ -10,12 +10,10 @@ import argparse
 from collections.abc import Sequence
 
 from doge_ray.command import make_console, run_command
-from doge_ray.engine.parts import has_parts, publish_combined
-from doge_ray.engine.prepare import recall
+from doge_ray.engine.results.combined import has_parts, publish_combined
+from doge_ray.engine.results.reading import open_book
 from doge_ray.engine.results.writing import publish_report, publish_tables
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.trials.journal import Journal
-from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle
@@ -38,10 +36,10 @@ def main(arguments: Sequence[str]) -> None:
         place = Storage(storage).below(options.name)
         console.print(f"written  {place}: report.html, figures/, summary.md")
         return
-    graph, store, results = recall(options.name, storage)
-    records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
+    book, results = open_book(options.name, storage), Storage(storage)
+    records = publish_tables(book, results)
     console.print(terminal(with_oracle(records), records.name))
-    publish_report(records, graph, results)
+    publish_report(records, book.pipeline.graph, results)
     console.print(f"written  {results.below(options.name)}: {', '.join(WRITTEN)}")
 
 

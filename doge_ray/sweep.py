@@ -68,8 +68,9 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     _require_health(parts.storage, configs, options)
     folders = [find_model(config.model) for config in configs]
 
-    from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
+    from doge_ray.engine.parts import run_parts
     from doge_ray.engine.prepare import prepare
+    from doge_ray.engine.results.combined import check_parts_folder, publish_combined
     from doge_ray.reporting.combined import combined
     from doge_ray.reporting.tables import terminal
 

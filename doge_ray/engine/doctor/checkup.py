@@ -23,7 +23,7 @@ from doge_ray.engine.cluster.start import await_machines
 from doge_ray.engine.doctor.facts import gather, versions
 from doge_ray.engine.doctor.inspection import Answer, Finding, inspect, remedies, what_is_wrong
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.tracking.tracker import check_tracking
+from doge_ray.engine.tracking.server import check_tracking
 from doge_ray.errors import InputError
 from doge_ray.redact import redacted
 

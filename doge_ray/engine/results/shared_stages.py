@@ -1,31 +1,24 @@
-"""What the store knows beyond its trials: scores, activations, data and cost."""
+"""What the store knows beyond its trials: scores, activations and cost of what trials share."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from doge_ray.domains.audit import Audit
 from doge_ray.engine.store import Stage
-from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.work.jobs import ACTIVATIONS
 from doge_ray.engine.work.pipeline import Pipeline
-from doge_ray.errors import InputError
 from doge_ray.reporting.records import StageCost
-from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.importance import Moments
 
 
 def moments(pipeline: Pipeline) -> dict[int, Moments]:
     """The scores that are published, by replicate: 0 is the search."""
-    graph, store = pipeline.graph, pipeline.store
-    scorings = enumerate(graph.scoring(training) for training in pipeline.finetuned.values())
     return {
-        replicate: read_scores(store.files(scoring) / "scores.parquet")[0]
-        for replicate, scoring in scorings
-        if store.has_files(scoring)
+        replicate: pipeline.moments(training)
+        for replicate, training in enumerate(pipeline.finetuned.values())
+        if pipeline.store.result(pipeline.graph.scoring(training)) is not None
     }
 
 
@@ -47,26 +40,13 @@ def shared_stages(pipeline: Pipeline, entries: Iterable[Entry]) -> dict[str, Sta
         "activations": [graph.activations(training) for training in trainings[:1]],
     }
     of_folds = [
-        fold.training(entry.assignment).stage
+        fold.training
         for entry in entries
         if entry.status == "finished" and entry.assignment.replicate == 0
-        for fold in pipeline.folds.values()
+        for fold in pipeline.trial(entry.assignment).folds.values()
     ]
     stages["training of folds"] = list({stage.digest: stage for stage in of_folds}.values())
     return {kind: _cost(pipeline, each) for kind, each in stages.items()}
-
-
-def read_audit(storage: Storage, sweep: str) -> Audit | None:
-    """The audit that a sweep left in its folder."""
-    if not storage.has(f"{sweep}/audit.json"):
-        return None
-    try:
-        return Audit.from_dict(json.loads(storage.read_text(f"{sweep}/audit.json") or ""))
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{storage.root}/{sweep}/audit.json is damaged ({error}); start the sweep again: it is "
-            "written anew, and nothing is computed twice"
-        ) from None
 
 
 def _cost(pipeline: Pipeline, stages: Iterable[Stage]) -> StageCost:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from transformers import PreTrainedTokenizerBase
+
 from doge_ray.encoders.folders import load_model, save_model
-from doge_ray.engine.prepare import Prepared
+from doge_ray.engine.results.folder import AUDIT, SWEEP
 from doge_ray.engine.results.reading import collect
+from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.tracking.tracker import find_runs
-from doge_ray.engine.trials.choice import all_chosen, present, with_finetuned
-from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.tracking.runs import find_runs
+from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.choice import is_candidate
 from doge_ray.engine.work.graph import Graph
-from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.trial import Trial
 from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import draw_all
 from doge_ray.reporting.records import SweepRecords
@@ -23,15 +26,14 @@ from doge_ray.reporting.rows import rows_to_parquet
 from doge_ray.reporting.summary import summary_markdown
 from doge_ray.reporting.sweep_page import sweep_page
 
-TEXTS = ("report.html", "summary.md", "sweep.json", "audit.json")
+TEXTS = ("report.html", "summary.md", SWEEP, AUDIT)
 
 
-def publish_tables(pipeline: Pipeline, journal: Journal, results: Storage) -> SweepRecords:
+def publish_tables(book: Book, results: Storage) -> SweepRecords:
     """Write ``trials.parquet`` and ``summary.md`` from what is stored, trained or not."""
-    records = collect(pipeline, journal)
-    folder = pipeline.graph.config.name
-    results.write_bytes(f"{folder}/trials.parquet", rows_to_parquet(records.rows))
-    results.write_text(f"{folder}/summary.md", summary_markdown(records))
+    records = collect(book)
+    results.write_bytes(f"{records.name}/trials.parquet", rows_to_parquet(records.rows))
+    results.write_text(f"{records.name}/summary.md", summary_markdown(records))
     return records
 
 
@@ -56,34 +58,49 @@ def write_page(folder: str, page: str, drawings: Sequence[Drawing], results: Sto
             results.write_bytes(f"{folder}/figures/{drawing.name}.{form}", data)
 
 
-def publish_models(pipeline: Pipeline, journal: Journal, prepared: Prepared) -> None:
+def publish_models(
+    book: Book, results: Storage, tokenizer: Callable[[], PreTrainedTokenizerBase]
+) -> None:
     """Write each method's chosen ticket and trained model, and every other ticket drawn."""
-    pipeline = with_finetuned(pipeline, journal.entries())
-    entries = present(journal.entries(), pipeline)
-    folder, results = prepared.config.name, prepared.results
-    for entry in entries:
-        if entry.status == "finished" and entry.assignment.replicate == 0:
-            ticket = pipeline.training(entry.assignment).ticket
-            results.write_text(f"{folder}/tickets/{ticket.digest}.json", ticket.to_json())
-    for method, entry in all_chosen(prepared.config.methods, entries).items():
-        _publish_model(method, entry, pipeline, prepared)
+    pipeline, config = book.pipeline, book.pipeline.graph.config
+    for entry in book.entries:
+        if is_candidate(entry):
+            ticket = pipeline.trial(entry.assignment).ticket
+            results.write_text(f"{config.name}/tickets/{ticket.digest}.json", ticket.to_json())
+    for method, entry in book.chosen(config.methods).items():
+        trial = pipeline.trial(entry.assignment)
+        ticket_file = f"{config.name}/tickets/{method}.json"
+        results.write_text(ticket_file, trial.ticket.to_json())
+        _publish_model(f"{config.name}/models/{method}", trial, pipeline.store, results, tokenizer)
 
 
-def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prepared) -> None:
-    job = pipeline.training(entry.assignment)
-    place = f"{prepared.config.name}/models/{method}"
-    ticket = job.ticket.to_json()
-    prepared.results.write_text(f"{prepared.config.name}/tickets/{method}.json", ticket)
-    origin = json.dumps({"training": job.stage.digest, **entry.assignment.asdict()}, indent=1)
-    if prepared.results.read_text(f"{place}/origin.json") == origin:
+def _publish_model(
+    place: str,
+    trial: Trial,
+    store: StageStore,
+    results: Storage,
+    tokenizer: Callable[[], PreTrainedTokenizerBase],
+) -> None:
+    """Write a trained model, unless it stands there.
+
+    Args:
+        place: its folder in ``results``.
+        trial: which trained it.
+        store: where its weights are.
+        results: of the sweep.
+        tokenizer: loads the tokenizer to be written beside it.
+    """
+    told = {"training": trial.training.digest, **trial.assignment.asdict()}
+    origin = json.dumps(told, indent=1)
+    if results.read_text(f"{place}/origin.json") == origin:
         return
-    model = load_model(pipeline.store.files(job.stage))
+    model = load_model(store.files(trial.training))
 
     def write(target: Path) -> None:
-        masks = job.ticket.head_mask, job.ticket.ffn_mask
-        save_model(model, target, *masks, prepared.tokenizer())
-        (target / "ticket.json").write_text(ticket)
+        masks = trial.ticket.head_mask, trial.ticket.ffn_mask
+        save_model(model, target, *masks, tokenizer())
+        (target / "ticket.json").write_text(trial.ticket.to_json())
 
-    prepared.results.replace_folder(place, write)
+    results.replace_folder(place, write)
     # Last: where it stands, all the rest does.
-    prepared.results.write_text(f"{place}/origin.json", origin)
+    results.write_text(f"{place}/origin.json", origin)

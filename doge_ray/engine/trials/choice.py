@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from doge_ray.config import SweepConfig
 from doge_ray.engine.trials.journal import Entry
-from doge_ray.engine.work.pipeline import Assignment, Pipeline
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.trial import Trial
 from doge_ray.seeds import derive_seed
 from doge_ray.tickets.selection import Candidate, choose
 
@@ -22,48 +22,40 @@ def present(entries: Iterable[Entry], pipeline: Pipeline) -> list[Entry]:
     """
     config = pipeline.graph.config
     return [
-        _as_stored(entry, pipeline)
+        as_stored(entry, pipeline)
         for entry in entries
         if entry.assignment.method in config.methods
         and (entry.assignment.replicate or entry.assignment.trial < config.search.num_trials)
     ]
 
 
-def _as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
-    if entry.status not in ("finished", "stopped"):
+def as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
+    """One entry, held against what is stored of its trial."""
+    if not entry.is_settled:
         return entry
-    assignment = entry.assignment
-    if not pipeline.can_draw(assignment):
-        return Entry(assignment)
-    job = pipeline.training(assignment)
+    if not pipeline.can_draw(entry.assignment):
+        return Entry(entry.assignment)
+    trial, store = pipeline.trial(entry.assignment), pipeline.store
     if entry.status == "stopped":
-        return entry if entry.training == job.stage.digest else Entry(assignment)
-    trained = pipeline.store.result(job.stage)
-    parts = pipeline.parts(assignment)
-    if trained is None or not all(part.is_published(assignment) for part in parts):
-        return Entry(assignment)
+        is_same = entry.training == trial.training.digest
+        return entry if is_same else Entry(entry.assignment)
+    if not trial.is_published(store):
+        return Entry(entry.assignment)
+    trained = store.result(trial.training) or {}
     known = {
         "dev_metric": trained["dev_metric"],
         "epoch": trained["epochs"],
         "training_seconds": trained["seconds"],
     }
-    metric = selection_metric(assignment, pipeline)
-    return replace(entry.reported(job.identity | known), selection_metric=metric)
+    metric = selection_metric(trial, pipeline)
+    return replace(entry.reported(trial.identity | known), selection_metric=metric)
 
 
-def selection_metric(assignment: Assignment, pipeline: Pipeline) -> float | None:
+def selection_metric(trial: Trial, pipeline: Pipeline) -> float | None:
     """What a published trial is chosen by, as the configuration says."""
     if pipeline.graph.config.selection == "oracle":
-        return pipeline.target_metric(assignment)
-    return seen_metric(assignment, pipeline)
-
-
-def seen_metric(assignment: Assignment, pipeline: Pipeline) -> float | None:
-    """What a search is told of a published trial: from the source domains alone."""
-    if pipeline.folds and assignment.replicate == 0:
-        unseen = (fold.target_metric(assignment) for fold in pipeline.folds.values())
-        return float(np.mean([metric for metric in unseen if metric is not None]))
-    return pipeline.dev_metric(assignment)
+        return trial.target_metric(pipeline.store)
+    return trial.seen_metric(pipeline.store)
 
 
 def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
@@ -71,12 +63,15 @@ def chosen(method: str, entries: Iterable[Entry]) -> Entry | None:
     finished = {
         entry.assignment.trial: entry
         for entry in entries
-        if entry.assignment.method == method
-        and entry.assignment.replicate == 0
-        and entry.status == "finished"
+        if entry.assignment.method == method and is_candidate(entry)
     }
     best = choose(Candidate(n, entry.selection_metric or 0.0) for n, entry in finished.items())
     return None if best is None else finished[best]
+
+
+def is_candidate(entry: Entry) -> bool:
+    """Whether a search may choose a trial: one of its own, which finished."""
+    return entry.status == "finished" and entry.assignment.replicate == 0
 
 
 def all_chosen(methods: Iterable[str], entries: Sequence[Entry]) -> dict[str, Entry]:
@@ -101,14 +96,7 @@ def with_finetuned(pipeline: Pipeline, entries: Iterable[Entry]) -> Pipeline:
     dense = chosen("dense", present(entries, pipeline))
     if dense is None:
         return pipeline
-    assignments = [dense.assignment, *replicates(dense, pipeline.graph.config)]
-    return replace(
-        pipeline,
-        finetuned={a.seed: pipeline.training(a).stage for a in assignments},
-        folds={
-            domain: replace(
-                fold, finetuned={dense.assignment.seed: fold.training(dense.assignment).stage}
-            )
-            for domain, fold in pipeline.folds.items()
-        },
+    repeats = replicates(dense, pipeline.graph.config)
+    return pipeline.drawing_from(
+        pipeline.trial(dense.assignment), {a.seed: pipeline.trial(a) for a in repeats}
     )

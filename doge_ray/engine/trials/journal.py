@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.work.pipeline import Assignment
+from doge_ray.engine.work.assignment import Assignment
 
 Status = Literal["running", "finished", "stopped", "failed"]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]

@@ -7,16 +7,20 @@ process of its world calls ``run``, rank 0 publishes.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Self
 
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.folders import load_model
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work.graph import Graph
 from doge_ray.engine.work.predictions import target_metrics, write_predictions
+from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.evaluate import predict
@@ -28,20 +32,40 @@ from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
 ACTIVATIONS = "activations.npz"
+SCORES = "scores.parquet"
 Report = Callable[[dict[str, Any]], None]
+Outcome = tuple[dict[str, Any], Callable[[Path], None]]
+"""A stage's result, and what writes its files into a folder."""
 
 
-class Job(Protocol):
-    """Work that any number of processes share."""
+@dataclass(frozen=True)
+class Job(ABC):
+    """The work of one stage, which any number of processes share."""
+
+    store: StageStore
+    stage: Stage
 
     @property
     def identity(self) -> dict[str, str]:
         """What distinguishes it from all other work."""
+        return {self.stage.kind: self.stage.digest}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether an earlier attempt has published all that is wanted of it."""
+        return self.store.result(self.stage) is not None
 
     def run(self, world: World, report: Report) -> None:
-        """Do the work and publish it; ``report`` is told of progress."""
+        """Do the work and publish it, unless that is done; ``report`` is told of progress."""
+        # All processes must agree on whether to take part.
+        if not world.broadcast(self.is_done):
+            self.perform(world, report)
 
-    def taking_less(self, world_size: int) -> Job:
+    @abstractmethod
+    def perform(self, world: World, report: Report) -> None:
+        """Do the work and publish it."""
+
+    def after_memory_kill(self, world_size: int) -> Self:
         """The job for another attempt, after a node ran out of memory.
 
         Without gradients a job takes little, and stays as it is.
@@ -50,75 +74,68 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
-class EvaluationJob(Job):
-    """Predictions of a trained model for every example of the target domains."""
+class ModelJob(Job):
+    """A look at a trained model with the data that it was trained on or is measured on."""
 
-    store: StageStore
-    stage: Stage
     training: Stage
     encoding: Stage
-    precision: Precision
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """Which training's model is measured."""
-        return {"evaluation": self.stage.digest}
-
-    def run(self, world: World, report: Report) -> None:
-        """Predict and publish metrics, of all examples and of those not seen in the sources."""
-        model = load_model(self.store.files(self.training)).to(world.device)
+    def perform(self, world: World, report: Report) -> None:
+        """Load model and data, look, and publish what was seen and how long it took."""
+        started = time.monotonic()
         data = open_encoded(self.store.files(self.encoding))
-        predictions = predict(model, data.test, world, self.precision)
+        model = load_model(self.store.files(self.training)).to(world.device)
+        result, write = self.look(model, data, world)
         if world.rank == 0:
-            result = target_metrics(data, predictions)
-            self.store.put(
-                self.stage, result, lambda folder: write_predictions(folder, data, predictions)
-            )
+            seconds = {"seconds": time.monotonic() - started}
+            self.store.put(self.stage, result | seconds, write)
+
+    @abstractmethod
+    def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
+        """What is to be published; all processes take part in it."""
 
 
 @dataclass(frozen=True)
-class ScoringJob(Job):
+class EvaluationJob(ModelJob):
+    """Predictions of a trained model for every example of the target domains."""
+
+    precision: Precision
+
+    def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
+        """Metrics, of all examples and of those not seen in the sources; the predictions."""
+        predictions = predict(model, data.test, world, self.precision)
+        metrics = target_metrics(data, predictions)
+        return metrics, lambda folder: write_predictions(folder, data, predictions)
+
+
+def evaluation_job(trial: Trial, store: StageStore) -> EvaluationJob:
+    """Measure a trial's model, or that of a fold, on the domains it was not trained on."""
+    precision = trial.recipe.precision
+    return EvaluationJob(store, trial.evaluation, trial.training, trial.encoding, precision)
+
+
+@dataclass(frozen=True)
+class ScoringJob(ModelJob):
     """Moments of a fine-tuned model on the source domains."""
 
-    store: StageStore
-    stage: Stage
-    training: Stage
-    encoding: Stage
     parameters: UnitParameters
     method: str
     granularity: Any
     batch_size: int
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """Which model is scored, and how."""
-        return {"scoring": self.stage.digest}
-
-    def taking_less(self, world_size: int) -> ScoringJob:
+    def after_memory_kill(self, world_size: int) -> Self:
         """Half of a batch at once; not where the released code's sums depend on the batches."""
         if self.method == "authors_code":
             return self
         return replace(self, batch_size=-(-self.batch_size // 2))
 
-    def run(self, world: World, report: Report) -> None:
-        """Score and publish, unless an earlier attempt did."""
-        # All processes must agree on whether to take part.
-        if world.broadcast(self.store.result(self.stage) is not None):
-            return
-        started = time.monotonic()
-        data = open_encoded(self.store.files(self.encoding))
-        model = load_model(self.store.files(self.training)).to(world.device)
+    def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
+        """The score table."""
         moments, how = self._score(model, data, world)
-        if world.rank == 0:
-            source = {"training": self.training.digest, **how}
-            self.store.put(
-                self.stage,
-                {"seconds": time.monotonic() - started, "examples": float(len(data.train))},
-                lambda folder: write_scores(
-                    folder / "scores.parquet", moments, self.parameters, source
-                ),
-            )
-        report(self.identity)
+        source = {"training": self.training.digest, **how}
+        return {"examples": float(len(data.train))}, lambda folder: write_scores(
+            folder / SCORES, moments, self.parameters, source
+        )
 
     def _score(
         self, model: PreTrainedModel, data: Encoded, world: World
@@ -145,28 +162,26 @@ class ScoringJob(Job):
         return moments, {"granularity": self.granularity}
 
 
+def scoring_job(graph: Graph, store: StageStore, training: Stage) -> ScoringJob:
+    """Score a fine-tuned model as the configuration says."""
+    scoring = graph.config.scoring
+    return ScoringJob(
+        store,
+        graph.scoring(training),
+        training,
+        graph.encoding,
+        graph.model.parameters,
+        scoring.method,
+        scoring.granularity,
+        scoring.batch_size,
+    )
+
+
 @dataclass(frozen=True)
-class ActivationJob(Job):
+class ActivationJob(ModelJob):
     """How often each FFN neuron of a fine-tuned model is active, by source domain."""
 
-    store: StageStore
-    stage: Stage
-    training: Stage
-    encoding: Stage
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """Which model is looked at."""
-        return {"activations": self.stage.digest}
-
-    def run(self, world: World, report: Report) -> None:
-        """Count and publish, unless an earlier attempt did."""
-        if world.broadcast(self.store.result(self.stage) is not None):
-            return
-        started = time.monotonic()
-        data = open_encoded(self.store.files(self.encoding))
-        model = load_model(self.store.files(self.training)).to(world.device)
+    def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
+        """The counts."""
         active = count_active(model, data.train, data.source_domains, world)
-        if world.rank == 0:
-            seconds = {"seconds": time.monotonic() - started}
-            self.store.put(self.stage, seconds, lambda folder: active.save(folder / ACTIVATIONS))
+        return {}, lambda folder: active.save(folder / ACTIVATIONS)

@@ -16,12 +16,12 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import recorded_masks, require_dense
 from doge_ray.encoders.stock import task_of
-from doge_ray.engine.prepare import encode_once
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.work.encoding import encode_once
 from doge_ray.engine.work.faults import describe
 from doge_ray.engine.work.graph import Graph, ModelFacts
-from doge_ray.engine.work.jobs import ActivationJob, ScoringJob
+from doge_ray.engine.work.jobs import SCORES, ActivationJob, Job, scoring_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.workers import run_on_workers
 from doge_ray.errors import InputError, SweepError
@@ -39,10 +39,11 @@ def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | No
     """
     pipeline, _ = models[0]
     store, config = pipeline.store, pipeline.graph.config
-    wanted: list[ScoringJob | ActivationJob] = [part.scoring(each) for part, each in models]
+    wanted: list[Job] = [scoring_job(part.graph, store, each) for part, each in models]
     if look_into is not None:
-        wanted.append(pipeline.activations(look_into))
-    jobs = [job for job in wanted if store.result(job.stage) is None]
+        stage = pipeline.graph.activations(look_into)
+        wanted.append(ActivationJob(store, stage, look_into, pipeline.graph.encoding))
+    jobs = [job for job in wanted if not job.is_done]
     # The released code's sums depend on the order of the batches: one process takes them all.
     workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
     if not jobs:
@@ -70,7 +71,7 @@ class ModelToScore:
         """Score it; returns the score table."""
         score_models([(self.pipeline, self.model)])
         self.pipeline.store.discard_files(self.model.path)
-        return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / "scores.parquet"
+        return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / SCORES
 
 
 def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelToScore:

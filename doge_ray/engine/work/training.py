@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from transformers import PreTrainedModel
 
@@ -16,6 +16,7 @@ from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.faults import SmallerBatchError
 from doge_ray.engine.work.jobs import Job, Report
+from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.memory import is_out_of_memory
 from doge_ray.stages.run import EpochRecord, Recipe
 from doge_ray.stages.train import train
@@ -29,8 +30,6 @@ _MICRO_BATCH = "micro_batch.json"
 class TrainingJob(Job):
     """θ0, pruned by a ticket, trained on the source domains."""
 
-    store: StageStore
-    stage: Stage
     initial: Stage
     encoding: Stage
     ticket: Ticket
@@ -41,7 +40,12 @@ class TrainingJob(Job):
         """Which stage and which mask a report speaks of."""
         return {"training": self.stage.digest, "ticket": self.ticket.digest}
 
-    def run(self, world: World, report: Report) -> None:
+    @property
+    def is_done(self) -> bool:
+        """Whether the weights are there too: those of losers are dropped."""
+        return self.store.has_files(self.stage)
+
+    def perform(self, world: World, report: Report) -> None:
         """Train and publish the epochs' records and the weights of the best epoch.
 
         Where memory does not suffice, half of the batch is taken at once and its gradient
@@ -52,25 +56,22 @@ class TrainingJob(Job):
             SmallerBatchError: memory did not suffice and several processes train: all of them
                 have to begin again.
         """
-        # A group of workers that was restarted may have got past this job.
-        if world.broadcast(self.store.has_files(self.stage)):
-            return
         while not self._fits(world, report):
             if world.size > 1:
                 raise SmallerBatchError(f"{self.stage.path} takes smaller parts of a batch")
 
-    def take_less(self, world_size: int) -> bool:
+    def halve_micro_batch(self, world_size: int) -> bool:
         """Let every later attempt take half as much at once; False where there is no less."""
         size = self._micro_batch_size(world_size)
-        if size == 1 or self.store.has_files(self.stage):
+        if size == 1 or self.is_done:
             return False
         text = json.dumps({"micro_batch_size": -(-size // 2)})
         self.store.write_text(f"{self.stage.path}/{_MICRO_BATCH}", text)
         return True
 
-    def taking_less(self, world_size: int) -> TrainingJob:
-        """The same; the store remembers how much less it takes."""
-        self.take_less(world_size)
+    def after_memory_kill(self, world_size: int) -> Self:
+        """The same; the store remembers how much less it takes at once."""
+        self.halve_micro_batch(world_size)
         return self
 
     def _fits(self, world: World, report: Report) -> bool:
@@ -78,7 +79,7 @@ class TrainingJob(Job):
         try:
             self._train(world, report)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or not self.take_less(world.size):
+            if not is_out_of_memory(error) or not self.halve_micro_batch(world.size):
                 raise
             return False  # only now is the error gone, and with it the model of its frames
         return True
@@ -119,6 +120,13 @@ class TrainingJob(Job):
         masks = self.ticket.head_mask, self.ticket.ffn_mask
         self.store.put(self.stage, result, lambda folder: save_model(model, folder, *masks))
         self.store.delete(f"{self.stage.path}/{_MICRO_BATCH}")
+
+
+def training_job(trial: Trial, store: StageStore) -> TrainingJob:
+    """Rewind to θ0, prune, train (with the dense ticket: fine-tune)."""
+    return TrainingJob(
+        store, trial.training, trial.initial, trial.encoding, trial.ticket, trial.recipe
+    )
 
 
 def _summary(history: list[EpochRecord]) -> dict[str, Any]:

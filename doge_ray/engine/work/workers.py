@@ -77,7 +77,7 @@ def run_on_workers(
             if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
                 raise
             if is_memory_kill(str(error)):
-                jobs = [job.taking_less(num_workers) for job in jobs]
+                jobs = [job.after_memory_kill(num_workers) for job in jobs]
     store.delete(f"train/{name}")
 
 
