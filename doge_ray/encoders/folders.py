@@ -8,10 +8,6 @@ and slower, for programs that know transformers only.
 from __future__ import annotations
 
 import copy
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -23,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.initialization import no_init_weights
 
+from doge_ray.atomic import replaced_folder
 from doge_ray.encoders import masks
 from doge_ray.encoders.families import encoder_layers, family_of, head_width, unit_parameters
 from doge_ray.encoders.sizes import check_size
@@ -164,7 +161,9 @@ def _write(
     state: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase | None,
 ) -> None:
-    with _replacing(folder.resolve()) as new:
+    folder = folder.resolve()
+    _require_replaceable(folder)
+    with replaced_folder(folder) as new:
         config.save_pretrained(new)
         contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
         try:
@@ -175,17 +174,6 @@ def _write(
             tokenizer.save_pretrained(new)
 
 
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of ``folder`` once it is complete."""
+def _require_replaceable(folder: Path) -> None:
     if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
         raise InputError(f"{folder} exists and is no model folder; name another, or empty it")
-    new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if folder.exists():
-            shutil.rmtree(folder)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

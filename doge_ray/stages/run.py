@@ -30,6 +30,7 @@ from doge_ray.stages.gradients import (
 )
 from doge_ray.stages.losses import full_precision
 from doge_ray.stages.objectives import Minimiser, Objective
+from doge_ray.stages.passes import batch_of
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.snapshots import (
     Snapshots,
@@ -169,8 +170,7 @@ class Run:
 
     def _forward(self, rows: NDArray[np.int64], exchange: bool) -> Output:
         device = self.world.device
-        batch = {name: tensor.to(device) for name, tensor in self.data.train.batch(rows).items()}
-        labels = batch.pop("labels")
+        batch = batch_of(self.data.train, rows, device)
         if isinstance(self.network, DistributedDataParallel):
             self.network.require_backward_grad_sync = exchange
         hidden: list[torch.Tensor] = []
@@ -178,9 +178,9 @@ class Run:
             lambda _, __, output: hidden.append(output[0][:, 0])
         )
         with hook, autocast(device, self.recipe.precision):
-            logits = self.network(**batch).logits
-        domains_B = torch.as_tensor(self.data.train.domains_N[rows], dtype=torch.long)
-        return Output(logits, labels, domains_B.to(device), full_precision(hidden[0]))
+            logits = self.network(**batch.inputs).logits
+        features_BF = full_precision(hidden[0])
+        return Output(logits, batch.labels, batch.domains_B.to(device), features_BF)
 
     def _evaluate(self, split: EncodedRows) -> dict[str, float]:
         predictions = predict(self.model, split, self.world, self.recipe.precision)

@@ -45,7 +45,7 @@ def test_predictions_depend_on_the_row_alone(
     assert len(np.unique(expected_N)) > 1
     for predictions_N in [predicted(ALONE, variant, split), *pair.run(predicted, variant, split)]:
         np.testing.assert_array_equal(predictions_N, expected_N)
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(evaluate, "FORWARD_BATCH", 7)
     np.testing.assert_array_equal(predicted(ALONE, variant, split), expected_N)
 
 

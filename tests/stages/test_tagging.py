@@ -155,7 +155,7 @@ def test_predictions_depend_on_the_row_alone(pair: Pair, monkeypatch: pytest.Mon
     assert len(np.unique(expected_W)) > 1
     for predictions_W in [predicted(ALONE, split), *pair.run(predicted, split)]:
         np.testing.assert_array_equal(predictions_W, expected_W)
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(evaluate, "FORWARD_BATCH", 7)
     np.testing.assert_array_equal(predicted(ALONE, split), expected_W)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
+from doge_ray.atomic import PARTIAL, new_folder, replaced_folder, write_file
 from doge_ray.config.places import check_storage
 from doge_ray.engine.store.copies import local_copy
-from doge_ray.engine.store.disk import PARTIAL, all_or_nothing, partial_path, sync
 from doge_ray.engine.store.patience import patient
 from doge_ray.errors import InputError
 
@@ -202,11 +202,8 @@ class Storage:
     def put_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Let ``write`` fill an empty local folder, and keep it under ``path``."""
         if self.is_local:
-            folder = Path(self._place[1]) / path
-            folder.mkdir(parents=True, exist_ok=True)
-            with all_or_nothing(folder):
+            with new_folder(Path(self._place[1]) / path) as folder:
                 write(folder)
-                sync(*folder.rglob("*"), folder, folder.parent)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
@@ -216,14 +213,8 @@ class Storage:
     def replace_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Like ``put_folder``, in place of what stands there."""
         if self.is_local:
-            target = Path(self._place[1]) / path
-            partial = partial_path(target)
-            partial.mkdir(parents=True)
-            with all_or_nothing(partial):
-                write(partial)
-                sync(*partial.rglob("*"), partial)
-                self.delete(path)
-                partial.rename(target)
+            with replaced_folder(Path(self._place[1]) / path) as folder:
+                write(folder)
             return
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
@@ -262,14 +253,7 @@ class Storage:
     def _write(self, path: str, data: bytes) -> None:
         # Object stores show an object once it is complete; elsewhere a rename does the same.
         if self.is_local:
-            target = Path(self._place[1]) / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = partial_path(target)
-            with all_or_nothing(partial):
-                partial.write_bytes(data)
-                sync(partial)
-                partial.replace(target)
-                sync(target.parent)
+            write_file(Path(self._place[1]) / path, data)
             return
         with tempfile.NamedTemporaryFile() as scratch:
             scratch.write(data)
