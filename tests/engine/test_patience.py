@@ -24,7 +24,7 @@ from doge_ray.encoders.locate import find_model
 from doge_ray.encoders.masks import recorded_masks
 from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.store import Stage, StageStore, storage
+from doge_ray.engine.store import Stage, StageStore, backends
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
 from doge_ray.stages.train import Run
@@ -236,7 +236,7 @@ def opening(monkeypatch: pytest.MonkeyPatch, *answers: object) -> None:
         return answer
 
     known = vars(fs) | {"FileSystem": SimpleNamespace(from_uri=from_uri)}
-    monkeypatch.setattr(storage, "fs", SimpleNamespace(**known))
+    monkeypatch.setattr(backends, "fs", SimpleNamespace(**known))
 
 
 def test_a_bucket_whose_region_is_asked_for_in_vain_is_waited_for(

@@ -117,7 +117,7 @@ def _leave(place: Storage, letter: str) -> str:
         InputError: it cannot be written, or would go with the job.
     """
     is_submitted = "working_dir" in ray.get_runtime_context().runtime_env
-    if is_submitted and place.is_local and Path(place.root).is_relative_to(Path.cwd()):
+    if is_submitted and place.lies_in(Path.cwd()):
         raise InputError(
             f"storage={place.root!r} lies in the job's own folder, which goes with the job; "
             "name a folder of the cluster from its root on, or s3://BUCKET/FOLDER"

@@ -131,9 +131,9 @@ class StageStore(Storage):
 
         Args:
             age: seconds; younger files may be what a process is about to publish. Default:
-                ``abandoned_after``.
+                as the backend says.
         """
-        age = self.abandoned_after if age is None else age
+        age = self._backend.abandoned_after if age is None else age
         youngest: dict[tuple[str, str], float] = {}
         for path, idle in self.idle("").items():
             kind, digest, name = (*path.split("/"), "", "")[:3]
