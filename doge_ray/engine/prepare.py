@@ -30,7 +30,7 @@ from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.tracker import tracking_uri
 from doge_ray.errors import DAMAGED, InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
-from doge_ray.stages.run import steps_per_epoch
+from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import dense_ticket
 

@@ -23,8 +23,8 @@ FORWARD_BATCH = 64
 class Batch(NamedTuple):
     """What the network reads of some rows, on the device that computes.
 
-    ``inputs`` are (B, T), ``labels`` (B,) or for tags (B, T). ``domains_B`` stays on the host, where
-    sums by domain are kept.
+    ``inputs`` are (B, T), ``labels`` (B,) or for tags (B, T). ``domains_B`` stays on the host,
+    where sums by domain are kept.
     """
 
     rows: Rows
