@@ -18,7 +18,8 @@ from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.work.workers import own_device
-from doge_ray.stages.run import Run, steps_per_epoch
+from doge_ray.stages.recipe import steps_per_epoch
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 
 MEASURED_STEPS = 4
@@ -59,10 +60,10 @@ def measure(prepared: Prepared) -> Costs:
         recipe = prepared.graph.recipe(learning_rate=1e-6, batch_size=size, seed=0)
         graph, folder = prepared.graph, prepared.model_folder
         model = initial_model(folder, graph.label_names, seed=0, task=graph.task)
-        run = Run(model.to(world.device), prepared.data, recipe, world)
+        training = Training(model.to(world.device), prepared.data, recipe, world)
         share = size // config.resources.trial_workers
         batches = training_batches(prepared.data.train.lengths_N, share, seed=0, epoch=1)
-        costs[size] = _seconds(lambda rows, run=run: run.step(rows), batches)  # type: ignore[misc]
+        costs[size] = _seconds(training.step, batches)
     return Costs(costs, "GPU" if world.device.type == "cuda" else "machine, with one worker's CPUs")
 
 

@@ -26,7 +26,7 @@ from doge_ray.engine.work.encoding import encode_once
 from doge_ray.engine.work.graph import Graph, ModelFacts
 from doge_ray.errors import InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
-from doge_ray.stages.run import steps_per_epoch
+from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import dense_ticket
 

@@ -20,7 +20,7 @@ from doge_ray.config import SweepConfig, Task
 from doge_ray.engine.store import Stage
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.objectives import Objective
-from doge_ray.stages.run import Recipe
+from doge_ray.stages.recipe import Recipe
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 # Raised when a change to the code changes what a stage computes.

@@ -18,7 +18,7 @@ from doge_ray.engine.work.faults import SmallerBatchError
 from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.memory import is_out_of_memory
-from doge_ray.stages.run import EpochRecord, Recipe
+from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from doge_ray.tickets.ticket import Ticket

@@ -9,7 +9,7 @@ import numpy as np
 
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.stages.run import Recipe
+from doge_ray.stages.recipe import Recipe
 from doge_ray.tickets.ticket import Ticket
 
 

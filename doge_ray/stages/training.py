@@ -9,15 +9,12 @@ import copy
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
-from doge_ray.domains.batches import domain_batches, training_batches
+from doge_ray.domains.batches import Rows, domain_batches, training_batches
 from doge_ray.domains.encoded import Encoded, EncodedRows
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
@@ -26,12 +23,13 @@ from doge_ray.stages.gradients import (
     Output,
     add_mean_gradient,
     add_objective_gradient,
-    batch_parts,
+    micro_batches,
 )
 from doge_ray.stages.losses import full_precision
-from doge_ray.stages.objectives import Minimiser, Objective
+from doge_ray.stages.objectives import Minimiser
 from doge_ray.stages.passes import batch_of
-from doge_ray.stages.precision import Precision, autocast
+from doge_ray.stages.precision import autocast
+from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch
 from doge_ray.stages.snapshots import (
     Snapshots,
     State,
@@ -40,25 +38,6 @@ from doge_ray.stages.snapshots import (
     write_state,
 )
 from doge_ray.stages.world import World
-
-EpochRecord = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything a training is told; see ``TrainConfig`` for the meaning of each."""
-
-    learning_rate: float
-    batch_size: int
-    seed: int
-    max_epochs: int
-    patience: int
-    weight_decay: float
-    warmup: float
-    clip: float
-    precision: Precision
-    micro_batch_size: int | None = None
-    objective: Objective | None = None
 
 
 @dataclass
@@ -70,12 +49,7 @@ class Progress:
     seconds: float = 0.0
 
 
-def steps_per_epoch(num_examples: int, batch_size: int) -> int:
-    """Optimiser steps in one pass over the data; the last batch may be small."""
-    return math.ceil(num_examples / batch_size)
-
-
-class Run:
+class Training:
     """A training in flight: model, optimiser, schedule and what happened so far."""
 
     def __init__(self, model: PreTrainedModel, data: Encoded, recipe: Recipe, world: World) -> None:
@@ -145,15 +119,15 @@ class Run:
         if self.best_epoch == epoch:
             self.best = copy.deepcopy(self.model.state_dict())
 
-    def step(self, rows: NDArray[np.int64]) -> float:
+    def step(self, rows: Rows) -> float:
         """One optimiser step on a global batch; returns this process's share of its loss."""
-        parts = batch_parts(rows, self.world, self.recipe.micro_batch_size)
+        batches = micro_batches(rows, self.world, self.recipe.micro_batch_size)
         if self.minimiser is None:
-            total = add_mean_gradient(self._forward, parts, self.world, len(rows))
+            total = add_mean_gradient(self._forward, batches, self.world, len(rows))
         else:
             progress = self.schedule.last_epoch / self.steps
             total = add_objective_gradient(
-                self._forward, parts, self.world, self.minimiser, progress
+                self._forward, batches, self.world, self.minimiser, progress
             )
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
@@ -161,14 +135,14 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         return float(total)
 
-    def _batches(self, epoch: int) -> list[NDArray[np.int64]]:
+    def _batches(self, epoch: int) -> list[Rows]:
         split, size = self.data.train, self.recipe.batch_size
         seed = derive_seed(self.recipe.seed, "order")
         if self.minimiser is None:
             return training_batches(split.lengths_N, size, seed, epoch)
         return domain_batches(split.lengths_N, split.domains_N, size, seed, epoch)
 
-    def _forward(self, rows: NDArray[np.int64], exchange: bool) -> Output:
+    def _forward(self, rows: Rows, exchange: bool) -> Output:
         device = self.world.device
         batch = batch_of(self.data.train, rows, device)
         if isinstance(self.network, DistributedDataParallel):
