@@ -6,6 +6,7 @@ relative to its encoder layer. A new architecture is one more entry of ``FAMILIE
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,21 @@ from doge_ray.tickets.ticket import UnitParameters
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel
+
+
+def every_position(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from the first one that there is."""
+    return int(config.max_position_embeddings)
+
+
+def behind_padding(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from behind the padding token's index."""
+    return int(config.max_position_embeddings - config.pad_token_id - 1)
+
+
+def only_if_absolute(config: PreTrainedConfig) -> int | None:
+    """Positions count where the configuration adds them to the input, beside relative ones."""
+    return every_position(config) if config.position_biased_input else None
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ class Family:
     """A norm that only the attention reads (pre-norm architectures)."""
     ffn_norm: str | None = None
     """A norm that only the FFN reads (pre-norm architectures)."""
+    longest_input: Callable[[PreTrainedConfig], int | None] = every_position
+    """How many tokens a configuration has positions for; None where they are relative only."""
 
 
 BERT = Family(
@@ -58,7 +76,8 @@ BERT = Family(
     ffn_last="output.dense",
     fresh=("bert.pooler.dense", "classifier"),
 )
-ROBERTA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
+ELECTRA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
+ROBERTA = replace(ELECTRA, longest_input=behind_padding)
 DEBERTA_V2 = replace(
     BERT,
     by_head=tuple(
@@ -66,6 +85,7 @@ DEBERTA_V2 = replace(
     ),
     fresh=("pooler.dense", "classifier"),
     head_count="num_attention_heads",
+    longest_input=only_if_absolute,
 )
 DISTILBERT = Family(
     layers="transformer.layer",
@@ -95,7 +115,7 @@ FAMILIES = {
     "bert": BERT,
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
-    "electra": ROBERTA,
+    "electra": ELECTRA,
     "distilbert": DISTILBERT,
     "deberta-v2": DEBERTA_V2,
     "modernbert": MODERNBERT,
@@ -150,15 +170,6 @@ def unit_shape(model: PreTrainedModel) -> tuple[int, int]:
 def head_width(model: PreTrainedModel) -> int:
     """Features of one head's context slice."""
     return int(model.config.hidden_size // model.config.num_attention_heads)
-
-
-def longest_input(config: PreTrainedConfig) -> int | None:
-    """Tokens that an architecture has positions for; None where positions are relative only."""
-    if config.model_type in ("roberta", "xlm-roberta"):
-        return int(config.max_position_embeddings - config.pad_token_id - 1)
-    if config.model_type == "deberta-v2" and not config.position_biased_input:
-        return None
-    return int(config.max_position_embeddings)
 
 
 def unit_parameters(model: PreTrainedModel) -> UnitParameters:

@@ -18,7 +18,7 @@ from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.families import longest_input, unit_parameters, unit_shape
+from doge_ray.encoders.families import family_of, unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import fingerprint
@@ -32,7 +32,6 @@ from doge_ray.errors import DAMAGED, InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
 from doge_ray.stages.run import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
-from doge_ray.tickets.ticket import dense_ticket
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,7 @@ class Prepared:
             self.config.train.dropout,
             self.graph.task,
         )
-        facts = self.graph.model
-        ticket = dense_ticket(facts.num_layers, facts.num_heads, facts.parameters)
-        masks = ticket.head_mask, ticket.ffn_mask
-        self.store.put(stage, {}, lambda folder: save_model(model, folder, *masks))
+        self.store.put(stage, {}, lambda folder: save_model(model, folder))
 
     def claim_folder(self) -> None:
         """Say in the sweep's folder whose results it holds."""
@@ -119,7 +115,8 @@ def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageSt
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
         train = graph.config.train
-        length, longest = train.max_length, longest_input(read_config(model_folder))
+        config, length = read_config(model_folder), train.max_length
+        longest = family_of(config).longest_input(config)
         if longest is not None and length > longest:
             raise InputError(
                 f"train.max_length={length} is more than the {longest} positions of the model; "

@@ -80,8 +80,7 @@ def _publish_model(method: str, entry: Entry, pipeline: Pipeline, prepared: Prep
     model = load_model(pipeline.store.files(job.stage))
 
     def write(target: Path) -> None:
-        masks = job.ticket.head_mask, job.ticket.ffn_mask
-        save_model(model, target, *masks, prepared.tokenizer())
+        save_model(model, target, prepared.tokenizer())
         (target / "ticket.json").write_text(ticket)
 
     prepared.results.replace_folder(place, write)
