@@ -115,6 +115,7 @@ FAMILIES = {
     "bert": BERT,
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
+    "camembert": ROBERTA,
     "electra": ELECTRA,
     "distilbert": DISTILBERT,
     "deberta-v2": DEBERTA_V2,

@@ -33,6 +33,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", {"intermediate_size": 48}),
     "roberta": ("roberta", {"intermediate_size": 48}),
     "xlm-roberta": ("xlm-roberta", {"intermediate_size": 48}),
+    "camembert": ("camembert", {"intermediate_size": 48}),
     "electra": ("electra", {"intermediate_size": 48, "embedding_size": 16}),
     "distilbert": ("distilbert", {"hidden_dim": 48}),
     "deberta-v2": (
