@@ -59,6 +59,9 @@ class Family:
     """Children of ``attention`` that it applies to the context itself, in order."""
     head_count: str | None = None
     """Attribute of ``attention`` that its forward pass reads the number of heads from."""
+    shared: tuple[str, ...] = ()
+    """Modules of the base model that only heads read, those of all layers. Those that a
+    configuration leaves out are skipped."""
     attention_norm: str | None = None
     """A norm that only the attention reads (pre-norm architectures)."""
     ffn_norm: str | None = None
@@ -85,6 +88,7 @@ DEBERTA_V2 = replace(
     ),
     fresh=("pooler.dense", "classifier"),
     head_count="num_attention_heads",
+    shared=("encoder.rel_embeddings", "encoder.LayerNorm"),
     longest_input=only_if_absolute,
 )
 DISTILBERT = Family(
@@ -161,6 +165,12 @@ def head_linears(layer: nn.Module, family: Family) -> list[nn.Linear]:
     """The linears of a layer whose output rows belong to heads."""
     modules = dict(layer.named_modules())
     return [cast("nn.Linear", modules[path]) for path in family.by_head if path in modules]
+
+
+def shared_modules(model: PreTrainedModel) -> list[nn.Module]:
+    """The modules that only heads read, those of all layers."""
+    modules = dict(model.base_model.named_modules())
+    return [modules[path] for path in family_of(model.config).shared if path in modules]
 
 
 def unit_shape(model: PreTrainedModel) -> tuple[int, int]:

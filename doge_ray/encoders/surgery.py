@@ -19,6 +19,7 @@ from doge_ray.encoders.families import (
     head_linears,
     head_width,
     linear_at,
+    shared_modules,
 )
 from doge_ray.encoders.masks import check_masks, record_masks, require_dense
 
@@ -94,6 +95,9 @@ def prune(
             _prune_heads(layer, family, head_mask_H, width)
         if not keep_ffn:
             _remove_ffn(layer, family)
+    if not head_mask.any():
+        for module in shared_modules(model):  # several processes would wait for its gradient
+            module.requires_grad_(False)
 
 
 def context_features(head_mask_H: NDArray[np.bool_], width: int) -> Tensor:
