@@ -1,7 +1,8 @@
 """Where each architecture keeps its attention heads and FFN blocks.
 
-Shapes: L layers, H heads, D hidden width. Paths are dotted module names; those of a unit are
-relative to its encoder layer. A new architecture is one more entry of ``FAMILIES``.
+Shapes: B examples, L layers, H heads, D hidden width, T tokens. Paths are dotted module names;
+those of a unit are relative to its encoder layer. A new architecture is one more entry of
+``FAMILIES``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ def every_position(config: PreTrainedConfig) -> int | None:
 def behind_padding(config: PreTrainedConfig) -> int | None:
     """Positions are counted from behind the padding token's index."""
     return int(config.max_position_embeddings - config.pad_token_id - 1)
+
+
+def behind_one(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from behind index 1, whatever the padding token's is."""
+    return int(config.max_position_embeddings - 2)
 
 
 def only_if_absolute(config: PreTrainedConfig) -> int | None:
@@ -59,6 +65,11 @@ class Family:
     """Children of ``attention`` that it applies to the context itself, in order."""
     head_count: str | None = None
     """Attribute of ``attention`` that its forward pass reads the number of heads from."""
+    context_width: str | None = None
+    """The same of the width of the heads' concatenated context."""
+    position_bias: str | None = None
+    """Argument of ``attention`` that brings a bias (B, H, T, T), which the encoder computes once,
+    for the heads of all layers."""
     shared: tuple[str, ...] = ()
     """Modules of the base model that only heads read, those of all layers. Those that a
     configuration leaves out are skipped."""
@@ -101,6 +112,18 @@ DISTILBERT = Family(
     fresh=("pre_classifier", "classifier"),
     after_context=("out_lin",),
 )
+MPNET = replace(
+    BERT,
+    attention="attention.attn",
+    by_head=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    output="attention.attn.o",
+    fresh=("classifier.dense", "classifier.out_proj"),
+    after_context=("o",),
+    context_width="all_head_size",
+    position_bias="position_bias",
+    shared=("encoder.relative_attention_bias",),
+    longest_input=behind_one,
+)
 MODERNBERT = Family(
     layers="layers",
     attention="attn",
@@ -122,6 +145,7 @@ FAMILIES = {
     "camembert": ROBERTA,
     "electra": ELECTRA,
     "distilbert": DISTILBERT,
+    "mpnet": MPNET,
     "deberta-v2": DEBERTA_V2,
     "modernbert": MODERNBERT,
 }
@@ -187,7 +211,8 @@ def unit_parameters(model: PreTrainedModel) -> UnitParameters:
     """Count the parameters that pruning removes.
 
     A head is its rows of the query, key and value projections (position projections included)
-    with their biases, and its columns of W_O, whose bias stays. An FFN block is all its weights
+    with their biases, and its columns of W_O, whose bias stays; not its part of a position bias
+    that all layers share, since other layers' heads still read it. An FFN block is all its weights
     and biases, and the norm that only it reads, if there is one.
 
     Raises:
