@@ -35,43 +35,32 @@ WEIGHTS = "model.safetensors"
 
 
 def save_model(
-    model: PreTrainedModel,
-    folder: str | Path,
-    head_mask: NDArray[np.bool_],
-    ffn_mask: NDArray[np.bool_],
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> None:
-    """Write a pruned model's folder, in place of an older one of that name.
+    """Write a model's folder in the pruned layout, in place of an older one of that name.
 
     Args:
-        model: a network that ``prune`` made.
+        model: a network, pruned or not; its configuration records the masks.
         folder: where to; its parents are made.
-        head_mask: the heads it was pruned to, True = kept, (L, H).
-        ffn_mask: the FFN blocks it was pruned to, (L,).
         tokenizer: written beside it, if given.
 
     Raises:
-        InputError: the masks are not the model's, or the folder holds something else.
+        InputError: the recorded masks are damaged, or the folder holds something else.
     """
-    masks.require_masks(model.config, head_mask, ffn_mask)
+    head_mask, ffn_mask = masks.recorded_masks(model.config)
     config = _stock_config(model)
     masks.record_masks(config, head_mask, ffn_mask)
     _write(Path(folder), config, model.state_dict(), tokenizer)
 
 
 def save_dense(
-    model: PreTrainedModel,
-    folder: str | Path,
-    head_mask: NDArray[np.bool_],
-    ffn_mask: NDArray[np.bool_],
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> None:
-    """Write a pruned model in the stock layout, which any transformers program loads.
+    """Write a model in the stock layout, which any transformers program loads.
 
     Arguments and errors are ``save_model``'s.
     """
-    masks.require_masks(model.config, head_mask, ffn_mask)
-    _write(Path(folder), _stock_config(model), _dense_state(model, head_mask), tokenizer)
+    _write(Path(folder), _stock_config(model), _dense_state(model), tokenizer)
 
 
 def load_model(folder: str | Path) -> PreTrainedModel:
@@ -124,8 +113,9 @@ def _stock_config(model: PreTrainedModel) -> PreTrainedConfig:
     return config
 
 
-def _dense_state(model: PreTrainedModel, head_mask: NDArray[np.bool_]) -> dict[str, Tensor]:
+def _dense_state(model: PreTrainedModel) -> dict[str, Tensor]:
     """The state dict of the stock layout: zero where ``model`` lost its units."""
+    head_mask, _ = masks.recorded_masks(model.config)
     config = _stock_config(model)
     with torch.device("meta"):  # shapes only
         stock = HEADS[task_of(config)].from_config(config)

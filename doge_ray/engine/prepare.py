@@ -28,7 +28,6 @@ from doge_ray.errors import InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
-from doge_ray.tickets.ticket import dense_ticket
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,7 @@ class Prepared:
             self.config.train.dropout,
             self.graph.task,
         )
-        facts = self.graph.model
-        ticket = dense_ticket(facts.num_layers, facts.num_heads, facts.parameters)
-        masks = ticket.head_mask, ticket.ffn_mask
-        self.store.put(stage, {}, lambda folder: save_model(model, folder, *masks))
+        self.store.put(stage, {}, lambda folder: save_model(model, folder))
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Of the pretrained model."""

@@ -21,7 +21,6 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
-from doge_ray.encoders.masks import recorded_masks
 from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.store import Stage, StageStore, backends
@@ -119,7 +118,7 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Write]:
     run = Run(model, prepared.data, recipe, World(0, 1, torch.device("cpu")))
     return {
         "text": text("new"),
-        "safetensors": lambda folder: save_model(model, folder, *recorded_masks(model.config)),
+        "safetensors": lambda folder: save_model(model, folder),
         "torch": lambda folder: run.save(At(folder)),
     }
 

@@ -97,8 +97,7 @@ def _publish_model(
     model = load_model(store.files(trial.training))
 
     def write(target: Path) -> None:
-        masks = trial.ticket.head_mask, trial.ticket.ffn_mask
-        save_model(model, target, *masks, tokenizer())
+        save_model(model, target, tokenizer())
         (target / "ticket.json").write_text(trial.ticket.to_json())
 
     results.replace_folder(place, write)

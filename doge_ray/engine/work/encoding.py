@@ -7,7 +7,7 @@ from pathlib import Path
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.families import longest_input
+from doge_ray.encoders.families import family_of
 from doge_ray.encoders.stock import read_config
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.store import StageStore
@@ -20,7 +20,8 @@ def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageSt
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
         train = graph.config.train
-        length, longest = train.max_length, longest_input(read_config(model_folder))
+        config, length = read_config(model_folder), train.max_length
+        longest = family_of(config).longest_input(config)
         if longest is not None and length > longest:
             raise InputError(
                 f"train.max_length={length} is more than the {longest} positions of the model; "

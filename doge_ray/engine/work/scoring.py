@@ -14,7 +14,7 @@ from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
-from doge_ray.encoders.masks import recorded_masks, require_dense
+from doge_ray.encoders.masks import require_dense
 from doge_ray.encoders.stock import task_of
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
@@ -100,8 +100,7 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
     graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names), corpus.task)
     stage = Stage("model", {"files": facts.fingerprint})
     if not store.has_files(stage):
-        masks = recorded_masks(model.config)
-        store.put(stage, {}, lambda target: save_model(model, target, *masks))
+        store.put(stage, {}, lambda target: save_model(model, target))
     return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))
 
 

@@ -117,8 +117,7 @@ class TrainingJob(Job):
         return min([share, *(limit for limit in limits if limit is not None)])
 
     def _publish(self, model: PreTrainedModel, result: dict[str, Any]) -> None:
-        masks = self.ticket.head_mask, self.ticket.ffn_mask
-        self.store.put(self.stage, result, lambda folder: save_model(model, folder, *masks))
+        self.store.put(self.stage, result, lambda folder: save_model(model, folder))
         self.store.delete(f"{self.stage.path}/{_MICRO_BATCH}")
 
 
