@@ -15,6 +15,7 @@ import doge_ray
 from doge_ray.domains.cache import cache_folder
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
+from doge_ray.shipped import BESIDE
 
 _PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
 
@@ -63,6 +64,8 @@ def source_digest() -> str:
     folder = Path(doge_ray.__file__).parent
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
+        if BESIDE in file.parents:
+            continue  # in a wheel: they build the package, and are no part of it
         digest.update(str(file.relative_to(folder)).encode() + b"\n" + file.read_bytes())
     return digest.hexdigest()[:8]
 

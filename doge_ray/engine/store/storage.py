@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
-from doge_ray.config.places import check_storage
+from doge_ray.config.places import absolute, check_storage
 from doge_ray.engine.store.copies import local_copy
 from doge_ray.engine.store.disk import PARTIAL, all_or_nothing, partial_path, sync
 from doge_ray.engine.store.patience import patient
@@ -41,7 +41,7 @@ class Storage:
             check_storage(root)
         except ValueError as error:
             raise InputError(f"storage: {error}") from None
-        self.root = root if "://" in root else str(Path(root).expanduser().absolute())
+        self.root = root if "://" in root else str(absolute(root))
 
     def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
         return type(self), (self.root,)

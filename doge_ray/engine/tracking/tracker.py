@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import SweepConfig
+from doge_ray.config.places import absolute
 from doge_ray.engine.store import Stage
 from doge_ray.errors import InputError
 from doge_ray.redact import without_user
@@ -220,7 +221,7 @@ def tracking_uri(storage: str) -> str:
             f"storage={storage!r} cannot hold MLflow's database; "
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
-    return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
+    return f"sqlite:///{absolute(storage) / 'mlflow.db'}"
 
 
 def check_tracking(storage: str) -> str:
@@ -285,7 +286,7 @@ def _impatient() -> Iterator[None]:
 
 
 def _artifacts(storage: str) -> str:
-    return (Path(storage).expanduser().absolute() / "mlartifacts").as_uri()
+    return (absolute(storage) / "mlartifacts").as_uri()
 
 
 def _text(values: Mapping[str, Any]) -> dict[str, str]:
