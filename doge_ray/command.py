@@ -53,4 +53,4 @@ def say(console: Console, what: str, text: str) -> None:
 
 def make_console() -> Console:
     """Standard output; wide enough for tables where no terminal says how wide it is."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 124)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 132)
