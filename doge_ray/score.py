@@ -19,6 +19,7 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
+from doge_ray.shell import called
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.score",
+        prog=called("score"),
         description="Score every head and FFN block of a fine-tuned model per source domain.",
         epilog=reference(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -16,14 +16,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from doge_ray.command import make_console, run_command
+from doge_ray.command import make_console, run_command, say
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
 from doge_ray.config.document import reference
 from doge_ray.domains.audit import audit_table
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
-from doge_ray.redact import redacted
+from doge_ray.redact import redacted, without_user
+from doge_ray.shell import called, command_line, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,7 +91,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
         run_parts(parts, prepared, start)
     finally:
         console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
-    console.print(f"results  {Storage(parts.storage).below(parts.name)}")
+    say(console, "results", quoted(Storage(parts.storage).below(parts.name)))
 
 
 def _require_health(
@@ -142,8 +143,15 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
             sweep.interrupt()
             raise
     console.print(terminal(with_oracle(records), records.name))
-    console.print(f"results  {prepared.results.below(config.name)}")
-    console.print(f"compare  mlflow ui --backend-store-uri {redacted(sweep.tracker.uri)}")
+    say(console, "results", quoted(prepared.results.below(config.name)))
+    say(console, "compare", _compare(sweep.tracker.uri))
+
+
+def _compare(uri: str) -> str:
+    """A server's page, or the command that shows a database file."""
+    if uri.startswith("http"):
+        return without_user(uri)
+    return command_line("mlflow", "ui", "--backend-store-uri", redacted(uri))
 
 
 def _num_trials(config: SweepConfig) -> int:
@@ -152,7 +160,7 @@ def _num_trials(config: SweepConfig) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.sweep",
+        prog=called("sweep"),
         description="Find and compare tickets: fine-tune, score, draw, rewind, measure.",
         epilog=reference(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

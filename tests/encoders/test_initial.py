@@ -130,7 +130,7 @@ def test_find_a_packaged_model(minilm: Path) -> None:
 @pytest.mark.parametrize(
     "package", ["no_such_package", "not an identifier", "json.decoder", "math"]
 )
-def test_a_missing_package_names_the_remedy(package: str) -> None:
+def test_a_missing_package_names_the_remedy(package: str, activated: None) -> None:
     with pytest.raises(InputError, match="not installed; pip install"):
         find_model(f"package:{package}/model")
 

@@ -9,12 +9,11 @@ import tempfile
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
-import doge_ray
 from doge_ray.domains.cache import cache_folder
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
+from doge_ray.shipped import BESIDE, PACKAGE
 
 _PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
 
@@ -60,10 +59,11 @@ def versions() -> dict[str, str]:
 
 def source_digest() -> str:
     """Of the installed modules, by name and content."""
-    folder = Path(doge_ray.__file__).parent
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(str(file.relative_to(folder)).encode() + b"\n" + file.read_bytes())
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if BESIDE in file.parents:
+            continue  # in a wheel: they build the package, and are no part of it
+        digest.update(str(file.relative_to(PACKAGE)).encode() + b"\n" + file.read_bytes())
     return digest.hexdigest()[:8]
 
 

@@ -21,6 +21,7 @@ from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import PartRecords, combined_markdown
 from doge_ray.reporting.combined_page import combined_page
+from doge_ray.shell import command_line
 
 
 class _Described(Section):
@@ -83,7 +84,8 @@ def _described(name: str, results: Storage) -> list[_Described]:
     except ValueError as error:
         raise InputError(
             f"{results.root}/{name}/parts.json does not list sweeps ({error}); start them again, "
-            f"python -m doge_ray.sweep {name}: it is written anew, and nothing is computed twice"
+            f"{command_line('doge-ray', 'sweep', name)}: it is written anew, and nothing "
+            "is computed twice"
         ) from None
 
 

@@ -14,7 +14,7 @@ from filelock import Timeout
 from pyarrow import fs
 
 from doge_ray.atomic import PARTIAL
-from doge_ray.config.places import check_storage
+from doge_ray.config.places import absolute, check_storage
 from doge_ray.engine.store.backends import Backend, backend_of
 from doge_ray.engine.store.patience import patient
 from doge_ray.errors import InputError
@@ -38,7 +38,7 @@ class Storage:
             check_storage(root)
         except ValueError as error:
             raise InputError(f"storage: {error}") from None
-        self.root = root if "://" in root else str(Path(root).expanduser().absolute())
+        self.root = root if "://" in root else str(absolute(root))
 
     def __reduce__(self) -> tuple[type[Storage], tuple[str]]:
         return type(self), (self.root,)

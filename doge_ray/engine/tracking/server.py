@@ -10,6 +10,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from doge_ray.config.places import absolute
 from doge_ray.errors import InputError
 
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}
@@ -29,7 +30,7 @@ def tracking_uri(storage: str) -> str:
             f"storage={storage!r} cannot hold MLflow's database; "
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
-    return f"sqlite:///{Path(storage).expanduser().absolute() / 'mlflow.db'}"
+    return f"sqlite:///{absolute(storage) / 'mlflow.db'}"
 
 
 def check_tracking(storage: str) -> str:

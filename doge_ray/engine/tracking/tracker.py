@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import SweepConfig
+from doge_ray.config.places import absolute
 from doge_ray.engine.store import Stage
 from doge_ray.engine.tracking.runs import EXPERIMENT, KEY, PARENT, children
 from doge_ray.engine.tracking.server import silent, tracking_uri
@@ -193,7 +194,7 @@ class Tracker:
 
 
 def _artifacts(storage: str) -> str:
-    return (Path(storage).expanduser().absolute() / "mlartifacts").as_uri()
+    return (absolute(storage) / "mlartifacts").as_uri()
 
 
 def _text(values: Mapping[str, Any]) -> dict[str, str]:
