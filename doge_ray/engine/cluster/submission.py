@@ -24,6 +24,7 @@ import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from doge_ray.engine.cluster.ray_private import UPLOADS
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
 from doge_ray.shell import command_line
@@ -66,7 +67,7 @@ def submit(
     # Ray tells of its uploads and connections.
     for module in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk"):
         logging.getLogger(f"ray.{module}").setLevel(logging.WARNING)
-    logging.getLogger("ray._private.runtime_env.packaging").setLevel(logging.WARNING)
+    logging.getLogger(UPLOADS).setLevel(logging.WARNING)
     address = _job_server(address)
     with _explained(address), tempfile.TemporaryDirectory() as folder:
         main = collect(files, Path(folder))

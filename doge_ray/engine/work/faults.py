@@ -13,6 +13,8 @@ import torch
 from ray.exceptions import RayError
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 
+from doge_ray.engine.cluster.ray_private import is_startup_timeout
+
 # Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
 LOSSES = 32
 
@@ -39,7 +41,7 @@ def is_loss(error: BaseException) -> bool:
 def is_shortage(error: BaseException) -> bool:
     """Whether a group of workers only waited in vain for machines, such as spots sold out."""
     failure = error.controller_failure if isinstance(error, ControllerError) else error
-    return type(failure).__name__ == "WorkerGroupStartupTimeoutError"  # Ray keeps it to itself
+    return is_startup_timeout(failure)
 
 
 def causes(error: BaseException) -> list[BaseException]:

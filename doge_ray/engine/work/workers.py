@@ -14,6 +14,7 @@ from ray.train.torch import TorchTrainer
 from doge_ray.config import ResourceConfig
 from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.cluster.notice import Notice
+from doge_ray.engine.cluster.ray_private import leaving_ctrl_c_alone
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.faults import (
     LOSSES,
@@ -25,6 +26,8 @@ from doge_ray.engine.work.faults import (
 )
 from doge_ray.engine.work.jobs import Job
 from doge_ray.stages.world import World
+
+_Trainer = leaving_ctrl_c_alone(TorchTrainer)
 
 
 def run_on_workers(
@@ -79,12 +82,6 @@ def run_on_workers(
             if is_memory_kill(str(error)):
                 jobs = [job.after_memory_kill(num_workers) for job in jobs]
     store.delete(f"train/{name}")
-
-
-class _Trainer(TorchTrainer):
-    """Leaves Ctrl-C alone: Ray Train's handler ends the process with 0, and stays for good."""
-
-    def _register_sigint_handler(self, controller: Any) -> None: ...
 
 
 def own_device(resources: ResourceConfig) -> torch.device:
