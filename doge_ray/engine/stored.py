@@ -83,5 +83,5 @@ class StoredTrial:
         return Predictions(
             domain_N=table["domain"].to_numpy(zero_copy_only=False),
             counts_N=Counts(*counts),
-            duplicate_N=table["duplicate"].to_numpy(zero_copy_only=False),
+            duplicated_N=table["duplicate"].to_numpy(zero_copy_only=False),
         )

@@ -4,7 +4,7 @@ import json
 import numpy as np
 from rich.console import Console
 
-from doge_ray.domains.audit import Audit, audit_corpus, audit_table, duplicate_flags
+from doge_ray.domains.audit import Audit, audit_corpus, audit_overview, duplicate_flags
 from doge_ray.domains.labelled import Corpus, LabelledText
 
 
@@ -58,7 +58,7 @@ def test_an_audit_passes_through_json(small_corpus):
 
 def test_the_table_says_it_all(small_corpus):
     screen = io.StringIO()
-    Console(width=120, file=screen).print(audit_table(audit(small_corpus)))
+    Console(width=120, file=screen).print(audit_overview(audit(small_corpus)))
     text = screen.getvalue()
     assert "> 16 tokens" in text
     assert "2 of 4 target rows (50.0%)" in text

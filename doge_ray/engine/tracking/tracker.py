@@ -23,7 +23,7 @@ from doge_ray.config import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.errors import InputError
 from doge_ray.redact import without_user
-from doge_ray.reporting.records import Run
+from doge_ray.reporting.records import TrackedRun
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` shows a database file."""
@@ -174,7 +174,7 @@ class Tracker:
         )
 
 
-def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
+def find_runs(config: SweepConfig, place: str) -> dict[str, TrackedRun]:
     """The runs of a sweep's trials and stages, by ``name@training``; looks only, writes nothing.
 
     Found by the sweep's name and storage: its settings may have got defaults that are new since.
@@ -202,7 +202,8 @@ def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
             return {}
     page = without_user(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGE
     return {
-        name: Run(run, f"{page}/#/experiments/{number}/runs/{run}") for name, run in found.items()
+        name: TrackedRun(run, f"{page}/#/experiments/{number}/runs/{run}")
+        for name, run in found.items()
     }
 
 
