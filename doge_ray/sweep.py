@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from doge_ray.command import make_console, run_command, say
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
 from doge_ray.config.document import reference
-from doge_ray.domains.audit import audit_table
+from doge_ray.domains.audit import audit_overview
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
@@ -106,7 +106,7 @@ def _require_health(
 
 
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:
-    console.print(audit_table(prepared.data.audit))
+    console.print(audit_overview(prepared.data.audit))
     if options.dry_run:
         from doge_ray.engine.dry_run import print_plan
 

@@ -132,7 +132,7 @@ def _found(text: Text, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
     return np.array([key in seen for key in _keys(text)], bool)
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_overview(audit: Audit) -> Table:
     """A compact table, one line per domain and split, for the terminal."""
     duplicated, rows = audit.duplicated_targets
     caption = (

@@ -5,7 +5,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.console import Console
 
-from doge_ray.domains.audit import Audit, SplitAudit, audit_corpus, audit_table, duplicate_flags
+from doge_ray.domains.audit import Audit, SplitAudit, audit_corpus, audit_overview, duplicate_flags
 from doge_ray.domains.labelled import Corpus, LabelledText
 
 
@@ -59,7 +59,7 @@ def test_an_audit_passes_through_json(small_corpus):
 
 def test_the_table_says_it_all(small_corpus):
     screen = io.StringIO()
-    Console(width=120, file=screen).print(audit_table(audit(small_corpus)))
+    Console(width=120, file=screen).print(audit_overview(audit(small_corpus)))
     text = screen.getvalue()
     assert "> 16 tokens" in text
     assert "2 of 4 target rows (50.0%)" in text
@@ -72,7 +72,7 @@ def test_long_domains_can_be_told_apart_at_eighty_columns():
     domains = ["x" * 200, "x" * 201, "news[/uk]", "Industrial_and_Scientific"]
     parts = [SplitAudit("test", domain, (3, 1), 0, 0) for domain in domains]
     console = Console(width=80, file=io.StringIO(), soft_wrap=True)
-    console.print(audit_table(Audit(("no", "yes"), 16, tuple(parts))))
+    console.print(audit_overview(Audit(("no", "yes"), 16, tuple(parts))))
     lines = console.file.getvalue().splitlines()
     assert max(map(cell_len, lines)) <= max(80, cell_len(lines[-1]))  # the caption is not wrapped
     assert "duplicated" in console.file.getvalue()

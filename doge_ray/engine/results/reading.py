@@ -129,7 +129,7 @@ def _predictions(trial: Trial, store: StageStore) -> Predictions:
     return Predictions(
         domain_N=table["domain"].to_numpy(zero_copy_only=False),
         counts_N=Counts(*counts),
-        duplicate_N=table["duplicate"].to_numpy(zero_copy_only=False),
+        duplicated_N=table["duplicate"].to_numpy(zero_copy_only=False),
     )
 
 

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from doge_ray.config import SweepConfig
 from doge_ray.engine.tracking.server import impatient, tracking_uri
 from doge_ray.redact import without_user
-from doge_ray.reporting.records import Run
+from doge_ray.reporting.records import TrackedRun
 
 EXPERIMENT = "doge_ray"
 KEY = "doge_ray.key"
@@ -20,7 +20,7 @@ LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` shows a database file."""
 
 
-def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
+def find_runs(config: SweepConfig, place: str) -> dict[str, TrackedRun]:
     """The runs of a sweep's trials and stages, by ``name@training``; looks only, writes nothing.
 
     Found by the sweep's name and storage: its settings may have got defaults that are new since.
@@ -48,7 +48,7 @@ def find_runs(config: SweepConfig, place: str) -> dict[str, Run]:
             return {}
     page = without_user(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGE
     return {
-        name: Run(run.info.run_id, f"{page}/#/experiments/{number}/runs/{run.info.run_id}")
+        name: TrackedRun(run.info.run_id, f"{page}/#/experiments/{number}/runs/{run.info.run_id}")
         for name, run in found.items()
     }
 

@@ -1,4 +1,4 @@
-"""Rows of JSON lines, CSV and Parquet files, each of which knows where it stands."""
+"""Tabular files (JSON lines, CSV, Parquet) as records, each of which knows where it stands."""
 
 from __future__ import annotations
 
@@ -106,10 +106,11 @@ def labelled_text(
     return LabelledText(tuple(row.text(text) for row in records), pairs, tuple(indices))
 
 
-Rows = Iterator[tuple[int, Mapping[str, Any]]]
+Numbered = Iterator[tuple[int, Mapping[str, Any]]]
+"""Values by column, each with the line of its file (Parquet: its row, from 1)."""
 
 
-def _json_lines(file: Path, _: Collection[str]) -> Rows:
+def _json_lines(file: Path, _: Collection[str]) -> Numbered:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -128,7 +129,7 @@ def _json_lines(file: Path, _: Collection[str]) -> Rows:
             yield number, values
 
 
-def _csv(file: Path, columns: Collection[str]) -> Rows:
+def _csv(file: Path, columns: Collection[str]) -> Numbered:
     csv.field_size_limit(sys.maxsize)  # a long text is no mistake
     reader = csv.DictReader(io.StringIO(_utf8(file), newline=""), strict=True)
     try:
@@ -157,7 +158,7 @@ def _utf8(file: Path) -> str:
         raise InputError(f"{file}, line {line}: not UTF-8; save the file as UTF-8") from error
 
 
-def _parquet(file: Path, columns: Collection[str]) -> Rows:
+def _parquet(file: Path, columns: Collection[str]) -> Numbered:
     try:
         with pq.ParquetFile(file) as table:
             there = table.schema_arrow.names
