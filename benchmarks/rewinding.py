@@ -21,7 +21,8 @@ from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.stages.precision import Precision, computes_bf16
-from doge_ray.stages.run import Recipe, Run
+from doge_ray.stages.recipe import Recipe
+from doge_ray.stages.training import Training
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
@@ -37,7 +38,7 @@ def tickets(data: Encoded, sparsity: float, seeds: int) -> list[Ticket]:
     return [dense_ticket(*shape, parameters), *random]
 
 
-def run_of(ticket: Ticket, data: Encoded, precision: Precision, batch_size: int) -> Run:
+def training_of(ticket: Ticket, data: Encoded, precision: Precision, batch_size: int) -> Training:
     model = initial_model(model_folder(), data.label_names, seed=0)
     prune(model, ticket.head_mask, ticket.ffn_mask)
     recipe = Recipe(
@@ -51,18 +52,20 @@ def run_of(ticket: Ticket, data: Encoded, precision: Precision, batch_size: int)
         clip=1.0,
         precision=precision,
     )
-    run = Run(model, data, recipe, ALONE)
-    run.network.train()
-    return run
+    training = Training(model, data, recipe, ALONE)
+    training.network.train()
+    return training
 
 
-def step_seconds(runs: list[Run], batches: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Of each batch (rows) in each run (columns)."""
-    seconds = np.empty((len(batches), len(runs)))
+def step_seconds(
+    trainings: list[Training], batches: list[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """How long a step takes on each batch (rows of the result) in each training (columns)."""
+    seconds = np.empty((len(batches), len(trainings)))
     for i, rows in enumerate(batches):
-        for j, run in enumerate(runs):
+        for j, training in enumerate(trainings):
             started = time.perf_counter()
-            run.step(rows)
+            training.step(rows)
             seconds[i, j] = time.perf_counter() - started
     return seconds[1:]  # the first step makes the optimiser's state
 
@@ -86,8 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     )
     print("precision  ticket     parameters removed  ms a step  to dense")
     for precision in ("fp32", "auto") if bf16 else ("fp32",):
-        runs = [run_of(ticket, data, precision, given.batch_size) for ticket in drawn]
-        seconds = step_seconds(runs, batches)
+        trainings = [training_of(ticket, data, precision, given.batch_size) for ticket in drawn]
+        seconds = step_seconds(trainings, batches)
         ratios = np.median(seconds / seconds[:, :1], axis=0)
         for j, ticket in enumerate(drawn):
             print(

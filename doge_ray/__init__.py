@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from doge_ray.encoders.folders import load_model, save_dense
     from doge_ray.encoders.masks import recorded_masks
 
-__all__ = ["load_model", "recorded_masks", "save_dense"]
+    __version__: str
+
+__all__ = ["__version__", "load_model", "recorded_masks", "save_dense"]
 
 
 def __getattr__(name: str) -> Any:
     """Load torch only when a model is asked for: the mathematics needs none of it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("doge-ray")
     if name in __all__:
         from doge_ray.encoders import folders, masks
 

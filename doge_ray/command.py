@@ -46,6 +46,11 @@ def explained(error: Exception) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
+def say(console: Console, what: str, text: str) -> None:
+    """One of the lines that a command ends with; a path may hold what looks like markup."""
+    console.print(f"{what:8} {text}", markup=False)
+
+
 def make_console() -> Console:
     """Standard output; wide enough for tables where no terminal says how wide it is."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 124)
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 132)

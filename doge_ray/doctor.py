@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from doge_ray.command import make_console, run_command
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts
+from doge_ray.shell import called
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -22,8 +23,8 @@ def main(arguments: Sequence[str]) -> None:
     storage = configs[0].storage if configs else default
 
     # Ray and MLflow take seconds to import: what is quickly checked was checked before.
-    from doge_ray.engine.cluster.checkup import examine, examine_inputs, show
     from doge_ray.engine.cluster.connection import connected
+    from doge_ray.engine.doctor.checkup import examine, examine_inputs, show
 
     findings = [finding for config in configs for finding in examine_inputs(config)]
     with connected(options.address):
@@ -44,10 +45,10 @@ def _configs(options: argparse.Namespace) -> list[SweepConfig]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.doctor",
+        prog=called("doctor"),
         description="Check every node of a Ray cluster, or this machine, before a sweep.",
     )
-    parser.add_argument("name", nargs="?", help="a sweep, as in python -m doge_ray.sweep")
+    parser.add_argument("name", nargs="?", help="a sweep, as in doge-ray sweep")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="change a setting")
     parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
     return parser

@@ -9,17 +9,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from doge_ray.command import make_console, run_command
-from doge_ray.engine.journal import Journal
-from doge_ray.engine.parts import has_parts, publish_combined
-from doge_ray.engine.pipeline import Pipeline
-from doge_ray.engine.prepare import recall
-from doge_ray.engine.publish import publish_report, publish_tables
+from doge_ray.command import make_console, run_command, say
+from doge_ray.engine.results.combined import has_parts, publish_combined
+from doge_ray.engine.results.reading import open_book
+from doge_ray.engine.results.writing import publish_report, publish_tables
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle
 from doge_ray.reporting.tables import terminal
+from doge_ray.shell import called, quoted
 
 WRITTEN = ("report.html", "figures/", "summary.md", "trials.parquet")
 
@@ -35,19 +34,19 @@ def main(arguments: Sequence[str]) -> None:
     if has_parts(options.name, storage):
         parts = publish_combined(options.name, storage)
         console.print(terminal(combined(parts), options.name))
-        place = Storage(storage).below(options.name)
-        console.print(f"written  {place}: report.html, figures/, summary.md")
+        place = quoted(Storage(storage).below(options.name))
+        say(console, "written", f"{place}: report.html, figures/, summary.md")
         return
-    graph, store, results = recall(options.name, storage)
-    records = publish_tables(Pipeline.of(graph, store), Journal(results, options.name), results)
+    book, results = open_book(options.name, storage), Storage(storage)
+    records = publish_tables(book, results)
     console.print(terminal(with_oracle(records), records.name))
-    publish_report(records, graph, results)
-    console.print(f"written  {results.below(options.name)}: {', '.join(WRITTEN)}")
+    publish_report(records, book.pipeline.graph, results)
+    say(console, "written", f"{quoted(results.below(options.name))}: {', '.join(WRITTEN)}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.report",
+        prog=called("report"),
         description=f"Write a sweep's {', '.join(WRITTEN)} again from what is stored.",
     )
     parser.add_argument("name", help="of the sweep, as in its folder")

@@ -19,6 +19,7 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
+from doge_ray.shell import called
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
 
     # Torch and Ray take seconds to import: what is quickly checked was checked before.
     from doge_ray.engine.cluster.start import ray_cluster
-    from doge_ray.engine.scoring import model_to_score
+    from doge_ray.engine.work.scoring import model_to_score
 
     model = model_to_score(config, corpus, model_folder)
     with ray_cluster(config, options.address) as decided:
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.score",
+        prog=called("score"),
         description="Score every head and FFN block of a fine-tuned model per source domain.",
         epilog=reference(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

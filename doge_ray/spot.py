@@ -18,6 +18,7 @@ from urllib.request import Request, urlopen
 
 from doge_ray.command import run_command
 from doge_ray.errors import InputError
+from doge_ray.shell import called
 
 POLL_SECONDS = 5.0
 """As often as EC2 advises to look."""
@@ -91,7 +92,7 @@ def _endpoint() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.spot",
+        prog=called("spot"),
         description="Tell Ray when EC2 is about to take this spot machine away.",
     )
     parser.add_argument("--address", required=True, help="of the Ray cluster, HOST:PORT")

@@ -16,14 +16,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from doge_ray.command import make_console, run_command
+from doge_ray.command import make_console, run_command, say
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
 from doge_ray.config.document import reference
-from doge_ray.domains.audit import audit_table
+from doge_ray.domains.audit import audit_overview
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
-from doge_ray.redact import redacted
+from doge_ray.redact import redacted, without_user
+from doge_ray.shell import called, command_line, quoted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,8 +69,9 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
     _require_health(parts.storage, configs, options)
     folders = [find_model(config.model) for config in configs]
 
-    from doge_ray.engine.parts import check_parts_folder, publish_combined, run_parts
+    from doge_ray.engine.parts import run_parts
     from doge_ray.engine.prepare import prepare
+    from doge_ray.engine.results.combined import check_parts_folder, publish_combined
     from doge_ray.reporting.combined import combined
     from doge_ray.reporting.tables import terminal
 
@@ -89,7 +91,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
         run_parts(parts, prepared, start)
     finally:
         console.print(terminal(combined(publish_combined(parts.name, parts.storage)), parts.name))
-    console.print(f"results  {Storage(parts.storage).below(parts.name)}")
+    say(console, "results", quoted(Storage(parts.storage).below(parts.name)))
 
 
 def _require_health(
@@ -97,16 +99,16 @@ def _require_health(
 ) -> None:
     """Of a cluster, before anything is fetched or computed for it."""
     if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
-        from doge_ray.engine.cluster.checkup import require_health
+        from doge_ray.engine.doctor.checkup import require_health
 
         uses_gpus = any(config.resources.gpus_per_worker != 0 for config in configs)
         require_health(storage, uses_gpus, options.address, make_console())
 
 
 def _start(prepared: Prepared, console: Console, options: argparse.Namespace) -> None:
-    console.print(audit_table(prepared.data.audit))
+    console.print(audit_overview(prepared.data.audit))
     if options.dry_run:
-        from doge_ray.engine.plan import print_plan
+        from doge_ray.engine.dry_run import print_plan
 
         print_plan(prepared, console)
     else:
@@ -141,8 +143,15 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
             sweep.interrupt()
             raise
     console.print(terminal(with_oracle(records), records.name))
-    console.print(f"results  {prepared.results.below(config.name)}")
-    console.print(f"compare  mlflow ui --backend-store-uri {redacted(sweep.tracker.uri)}")
+    say(console, "results", quoted(prepared.results.below(config.name)))
+    say(console, "compare", _compare(sweep.tracker.uri))
+
+
+def _compare(uri: str) -> str:
+    """A server's page, or the command that shows a database file."""
+    if uri.startswith("http"):
+        return without_user(uri)
+    return command_line("mlflow", "ui", "--backend-store-uri", redacted(uri))
 
 
 def _num_trials(config: SweepConfig) -> int:
@@ -151,7 +160,7 @@ def _num_trials(config: SweepConfig) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.sweep",
+        prog=called("sweep"),
         description="Find and compare tickets: fine-tune, score, draw, rewind, measure.",
         epilog=reference(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,6 +13,7 @@ from doge_ray.config.document import reference
 from doge_ray.config.load import check, parse_pair
 from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError
+from doge_ray.shell import called
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
 
@@ -20,7 +21,7 @@ from doge_ray.tickets.draw import draw_ticket
 class TicketSettings(Section):
     """What a ticket is drawn by."""
 
-    scores: str = setting(..., "score table, written by python -m doge_ray.score")
+    scores: str = setting(..., "score table, written by doge-ray score")
     out: str = setting(..., "where to write the ticket, as JSON")
     kind: Literal["doge", "winning", "random", "losing"] = setting("doge", "what ranks the units")
     sparsity: float = setting(..., "fraction of heads and of FFN blocks removed", ge=0, lt=1)
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m doge_ray.ticket",
+        prog=called("ticket"),
         description="Draw a ticket from a score table.",
         epilog=reference(TicketSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -11,7 +11,7 @@ import pytest
 
 from doge_ray.command import run_command
 from doge_ray.config import load_config
-from doge_ray.engine.records import load_records
+from doge_ray.engine.results.reading import load_records
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.redact import has_secret, redacted, without_user

@@ -16,19 +16,21 @@ from doge_ray.config.read import SHORT, read_settings, read_yaml
 from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
 from doge_ray.errors import InputError
+from doge_ray.shipped import SWEEPS
 
 S = TypeVar("S", bound=Section)
 _DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
 _OTHER_DATA = {"data", *(f"data.{key}" for key in _DOMAINS)}
 MOST_PROBLEMS = 20
-SHIPPED = Path(__file__).resolve().parents[2] / "sweeps"
+SWEEP_FOLDERS = Path("sweeps"), SWEEPS
+"""One's own, in the working directory, before the shipped."""
 
 
 def load_config(name: str, overrides: Sequence[str] = ()) -> SweepConfig:
     """Read a sweep file and apply dotted overrides.
 
     Args:
-        name: a path to a YAML file, or NAME for ``sweeps/NAME.yaml`` here or in the project.
+        name: a path to a YAML file, or NAME for ``sweeps/NAME.yaml`` here or as shipped.
         overrides: ``key=value``; the value is read as YAML. A key may be given by its last part
             where only one setting has that name (``split=B``).
 
@@ -92,12 +94,11 @@ def find_sweep(name: str) -> Path:
         check_path(name)
     except ValueError as error:
         raise InputError(f"the sweep's name {SHORT.repr(name)} {error}") from None
-    folders = [Path("sweeps"), SHIPPED]
-    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
+    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in SWEEP_FOLDERS)]
     for path in candidates:
         if path.suffix in (".yaml", ".yml") and path.is_file():
             return path
-    names = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    names = sorted({path.stem for folder in SWEEP_FOLDERS for path in folder.glob("*.yaml")})
     raise InputError(
         f"no sweep named {name!r}; there are: {', '.join(names)}"
         f"{nearest(name, names)}; or give the path of a .yaml file"

@@ -34,6 +34,15 @@ def check_path(path: str) -> str:
     return path
 
 
+def absolute(path: str) -> Path:
+    """The path from the root on, without ``..`` in it.
+
+    A link stays a link: on another machine it may lead elsewhere.
+    """
+    place = Path(path).expanduser().absolute()
+    return place.resolve() if ".." in place.parts else place
+
+
 def check_storage(root: str) -> str:
     """Refuse a storage with a password or key in it: it would stand in results and logs.
 

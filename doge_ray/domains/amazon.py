@@ -11,7 +11,7 @@ from pathlib import Path
 from doge_ray.config import AmazonData
 from doge_ray.domains.cache import cache_folder, fetch
 from doge_ray.domains.labelled import Corpus, LabelledText
-from doge_ray.domains.records import labelled_text, read_records
+from doge_ray.domains.tabular import labelled_text, read_records
 
 CATEGORIES = (
     "All_Beauty",

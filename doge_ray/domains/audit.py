@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from rich.markup import escape
 from rich.table import Table
 
 from doge_ray.domains.labelled import Corpus, TaggedText, Text
+from doge_ray.domains.names import shortened
 
+NAME_CELLS = 40  # of a terminal, for a domain
 Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
 
 
@@ -129,25 +132,27 @@ def _found(text: Text, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
     return np.array([key in seen for key in _keys(text)], bool)
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_overview(audit: Audit) -> Table:
     """A compact table, one line per domain and split, for the terminal."""
     duplicated, rows = audit.duplicated_targets
     caption = (
         f"{duplicated:,} of {rows:,} target rows ({duplicated / rows:.1%}) are in the sources too. "
         "A dev row is duplicated when it stands in its domain's train"
     )
-    table = Table("split", "domain", caption=caption)
+    table = Table("split", caption=caption)
+    table.add_column("domain", overflow="fold")
     for heading in ("rows", "rarest label", "commonest label"):
         table.add_column(heading, justify="right")
     table.add_column(f"> {audit.max_length} tokens", justify="right")
-    table.add_column("duplicated", justify="right")
-    for part in audit.splits:
+    table.add_column("duplicated", justify="right", no_wrap=True)
+    names = shortened([part.domain for part in audit.splits], NAME_CELLS)
+    for part, domain in zip(audit.splits, names, strict=True):
         shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
         table.add_row(
             part.split,
-            part.domain,
+            escape(domain),
             f"{part.rows:,}",
-            *(f"{name} {share:.0%}" for share, name in (shares[0], shares[-1])),
+            *(escape(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
             f"{part.truncated / part.rows:.1%}",
             f"{part.duplicated / part.rows:.1%}" if part.split != "train" else "",
         )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from doge_ray.seeds import derive_seed
 
 Rows = NDArray[np.int64]
-WINDOW = 32  # batches whose rows are sorted together: less padding, yet fresh company every epoch
+SORTED_TOGETHER = 32
+"""Batches whose rows are sorted by length: less padding, yet fresh company every epoch."""
 
 
 def training_batches(
@@ -19,16 +20,16 @@ def training_batches(
 ) -> list[Rows]:
     """One epoch's global batches, each of rows of similar length, in random order.
 
-    Shuffle, sort windows of ``WINDOW`` batches by length, cut, shuffle the batches. Every row
-    stands in exactly one batch, and one batch at most is smaller than ``batch_size``.
+    Shuffle, sort stretches of ``SORTED_TOGETHER`` batches by length, cut, shuffle the batches.
+    Every row stands in exactly one batch, and one batch at most is smaller than ``batch_size``.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", epoch))
     shuffled_N = rng.permutation(len(lengths_N))
-    windows = _cut(shuffled_N, WINDOW * batch_size)
+    stretches = _cut(shuffled_N, SORTED_TOGETHER * batch_size)
     batches = [
         batch_B
-        for window in windows
-        for batch_B in _cut(window[np.argsort(lengths_N[window], kind="stable")], batch_size)
+        for stretch in stretches
+        for batch_B in _cut(stretch[np.argsort(lengths_N[stretch], kind="stable")], batch_size)
     ]
     return [batches[index] for index in rng.permutation(len(batches))]
 
@@ -60,10 +61,10 @@ def domain_batches(
 
 
 def _spread(rows: Rows, lengths_N: NDArray[np.integer], sizes: NDArray[np.int64]) -> list[Rows]:
-    """A domain's rows by batch: sorted by length within each window, as those of the others."""
+    """A domain's rows by batch: sorted by length within each stretch, as those of the others."""
     ends = np.cumsum(sizes)
-    windows = np.split(rows, ends[WINDOW - 1 : -1 : WINDOW])
-    ordered = [window[np.argsort(lengths_N[window], kind="stable")] for window in windows]
+    stretches = np.split(rows, ends[SORTED_TOGETHER - 1 : -1 : SORTED_TOGETHER])
+    ordered = [stretch[np.argsort(lengths_N[stretch], kind="stable")] for stretch in stretches]
     return np.split(np.concatenate(ordered), ends[:-1])
 
 

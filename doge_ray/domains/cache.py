@@ -8,6 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
+from doge_ray.atomic import write_file
 from doge_ray.errors import InputError
 
 
@@ -35,15 +36,7 @@ def fetch(url: str, target: Path, sha256: str, remedy: str) -> None:
         raise InputError(
             f"{url} has the sha256 {_sha256(content)}, not {sha256}, so it is not used; {remedy}"
         )
-    publish(target, content)
-
-
-def publish(target: Path, content: bytes) -> None:
-    """Write a file that no other process ever sees half written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(target)
+    write_file(target, content)
 
 
 def _sha256(content: bytes) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from doge_ray.config import FilesData
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus
-from doge_ray.domains.records import Record, labelled_text, read_records
 from doge_ray.domains.subset import stratified
+from doge_ray.domains.tabular import Record, labelled_text, read_records
 from doge_ray.errors import InputError
 
 OTHER_NAMES = {"training": "train", "validation": "dev", "valid": "dev", "val": "dev"}

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from doge_ray.config import MnliData
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus, LabelledText
-from doge_ray.domains.records import labelled_text, read_records
 from doge_ray.domains.subset import stratified
+from doge_ray.domains.tabular import labelled_text, read_records
 from doge_ray.errors import InputError
 from doge_ray.seeds import derive_seed
 

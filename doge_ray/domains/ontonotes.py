@@ -20,7 +20,7 @@ from doge_ray.domains.checks import check_domains, suggestion
 from doge_ray.domains.conll import read_conll, read_conll2012
 from doge_ray.domains.files import split_files
 from doge_ray.domains.labelled import Corpus, TaggedText
-from doge_ray.domains.records import Record, read_records
+from doge_ray.domains.tabular import Record, read_records
 from doge_ray.domains.tags import Sentence, detect_scheme, is_tag, to_iob2
 from doge_ray.errors import InputError
 

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from doge_ray.atomic import write_file
 from doge_ray.config import QuickstartData
-from doge_ray.domains.cache import cache_folder, publish
+from doge_ray.domains.cache import cache_folder
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus, LabelledText
 from doge_ray.errors import InputError
@@ -128,4 +129,4 @@ def _extract(archive: Path, folder: Path) -> None:
         for name in FILES.values():
             member = inner.extractfile(f"hutto_ICWSM_2014/{name}")
             assert member is not None
-            publish(folder / name, member.read())
+            write_file(folder / name, member.read())

@@ -1,11 +1,13 @@
 """Where each architecture keeps its attention heads and FFN blocks.
 
-Shapes: L layers, H heads, D hidden width. Paths are dotted module names; those of a unit are
-relative to its encoder layer. A new architecture is one more entry of ``FAMILIES``.
+Shapes: B examples, L layers, H heads, D hidden width, T tokens. Paths are dotted module names;
+those of a unit are relative to its encoder layer. A new architecture is one more entry of
+``FAMILIES``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +18,26 @@ from doge_ray.tickets.ticket import UnitParameters
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedConfig, PreTrainedModel
+
+
+def every_position(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from the first one that there is."""
+    return int(config.max_position_embeddings)
+
+
+def behind_padding(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from behind the padding token's index."""
+    return int(config.max_position_embeddings - config.pad_token_id - 1)
+
+
+def behind_one(config: PreTrainedConfig) -> int | None:
+    """Positions are counted from behind index 1, whatever the padding token's is."""
+    return int(config.max_position_embeddings - 2)
+
+
+def only_if_absolute(config: PreTrainedConfig) -> int | None:
+    """Positions count where the configuration adds them to the input, beside relative ones."""
+    return every_position(config) if config.position_biased_input else None
 
 
 @dataclass(frozen=True)
@@ -43,10 +65,20 @@ class Family:
     """Children of ``attention`` that it applies to the context itself, in order."""
     head_count: str | None = None
     """Attribute of ``attention`` that its forward pass reads the number of heads from."""
+    context_width: str | None = None
+    """The same of the width of the heads' concatenated context."""
+    position_bias: str | None = None
+    """Argument of ``attention`` that brings a bias (B, H, T, T), which the encoder computes once,
+    for the heads of all layers."""
+    shared: tuple[str, ...] = ()
+    """Modules of the base model that only heads read, those of all layers. Those that a
+    configuration leaves out are skipped."""
     attention_norm: str | None = None
     """A norm that only the attention reads (pre-norm architectures)."""
     ffn_norm: str | None = None
     """A norm that only the FFN reads (pre-norm architectures)."""
+    longest_input: Callable[[PreTrainedConfig], int | None] = every_position
+    """How many tokens a configuration has positions for; None where they are relative only."""
 
 
 BERT = Family(
@@ -58,7 +90,8 @@ BERT = Family(
     ffn_last="output.dense",
     fresh=("bert.pooler.dense", "classifier"),
 )
-ROBERTA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
+ELECTRA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
+ROBERTA = replace(ELECTRA, longest_input=behind_padding)
 DEBERTA_V2 = replace(
     BERT,
     by_head=tuple(
@@ -66,6 +99,8 @@ DEBERTA_V2 = replace(
     ),
     fresh=("pooler.dense", "classifier"),
     head_count="num_attention_heads",
+    shared=("encoder.rel_embeddings", "encoder.LayerNorm"),
+    longest_input=only_if_absolute,
 )
 DISTILBERT = Family(
     layers="transformer.layer",
@@ -76,6 +111,18 @@ DISTILBERT = Family(
     ffn_last="ffn.lin2",
     fresh=("pre_classifier", "classifier"),
     after_context=("out_lin",),
+)
+MPNET = replace(
+    BERT,
+    attention="attention.attn",
+    by_head=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    output="attention.attn.o",
+    fresh=("classifier.dense", "classifier.out_proj"),
+    after_context=("o",),
+    context_width="all_head_size",
+    position_bias="position_bias",
+    shared=("encoder.relative_attention_bias",),
+    longest_input=behind_one,
 )
 MODERNBERT = Family(
     layers="layers",
@@ -95,8 +142,10 @@ FAMILIES = {
     "bert": BERT,
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
-    "electra": ROBERTA,
+    "camembert": ROBERTA,
+    "electra": ELECTRA,
     "distilbert": DISTILBERT,
+    "mpnet": MPNET,
     "deberta-v2": DEBERTA_V2,
     "modernbert": MODERNBERT,
 }
@@ -142,6 +191,12 @@ def head_linears(layer: nn.Module, family: Family) -> list[nn.Linear]:
     return [cast("nn.Linear", modules[path]) for path in family.by_head if path in modules]
 
 
+def shared_modules(model: PreTrainedModel) -> list[nn.Module]:
+    """The modules that only heads read, those of all layers."""
+    modules = dict(model.base_model.named_modules())
+    return [modules[path] for path in family_of(model.config).shared if path in modules]
+
+
 def unit_shape(model: PreTrainedModel) -> tuple[int, int]:
     """(L, H) of the unpruned network, also where ``model`` has been pruned."""
     return model.config.num_hidden_layers, model.config.num_attention_heads
@@ -152,20 +207,12 @@ def head_width(model: PreTrainedModel) -> int:
     return int(model.config.hidden_size // model.config.num_attention_heads)
 
 
-def longest_input(config: PreTrainedConfig) -> int | None:
-    """Tokens that an architecture has positions for; None where positions are relative only."""
-    if config.model_type in ("roberta", "xlm-roberta"):
-        return int(config.max_position_embeddings - config.pad_token_id - 1)
-    if config.model_type == "deberta-v2" and not config.position_biased_input:
-        return None
-    return int(config.max_position_embeddings)
-
-
 def unit_parameters(model: PreTrainedModel) -> UnitParameters:
     """Count the parameters that pruning removes.
 
     A head is its rows of the query, key and value projections (position projections included)
-    with their biases, and its columns of W_O, whose bias stays. An FFN block is all its weights
+    with their biases, and its columns of W_O, whose bias stays; not its part of a position bias
+    that all layers share, since other layers' heads still read it. An FFN block is all its weights
     and biases, and the norm that only it reads, if there is one.
 
     Raises:

@@ -8,10 +8,6 @@ and slower, for programs that know transformers only.
 from __future__ import annotations
 
 import copy
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -23,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers.initialization import no_init_weights
 
+from doge_ray.atomic import replaced_folder
 from doge_ray.encoders import masks
 from doge_ray.encoders.families import encoder_layers, family_of, head_width, unit_parameters
 from doge_ray.encoders.sizes import check_size
@@ -38,43 +35,32 @@ WEIGHTS = "model.safetensors"
 
 
 def save_model(
-    model: PreTrainedModel,
-    folder: str | Path,
-    head_mask: NDArray[np.bool_],
-    ffn_mask: NDArray[np.bool_],
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> None:
-    """Write a pruned model's folder, in place of an older one of that name.
+    """Write a model's folder in the pruned layout, in place of an older one of that name.
 
     Args:
-        model: a network that ``prune`` made.
+        model: a network, pruned or not; its configuration records the masks.
         folder: where to; its parents are made.
-        head_mask: the heads it was pruned to, True = kept, (L, H).
-        ffn_mask: the FFN blocks it was pruned to, (L,).
         tokenizer: written beside it, if given.
 
     Raises:
-        InputError: the masks are not the model's, or the folder holds something else.
+        InputError: the recorded masks are damaged, or the folder holds something else.
     """
-    masks.require_masks(model.config, head_mask, ffn_mask)
+    head_mask, ffn_mask = masks.recorded_masks(model.config)
     config = _stock_config(model)
     masks.record_masks(config, head_mask, ffn_mask)
     _write(Path(folder), config, model.state_dict(), tokenizer)
 
 
 def save_dense(
-    model: PreTrainedModel,
-    folder: str | Path,
-    head_mask: NDArray[np.bool_],
-    ffn_mask: NDArray[np.bool_],
-    tokenizer: PreTrainedTokenizerBase | None = None,
+    model: PreTrainedModel, folder: str | Path, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> None:
-    """Write a pruned model in the stock layout, which any transformers program loads.
+    """Write a model in the stock layout, which any transformers program loads.
 
     Arguments and errors are ``save_model``'s.
     """
-    masks.require_masks(model.config, head_mask, ffn_mask)
-    _write(Path(folder), _stock_config(model), _dense_state(model, head_mask), tokenizer)
+    _write(Path(folder), _stock_config(model), _dense_state(model), tokenizer)
 
 
 def load_model(folder: str | Path) -> PreTrainedModel:
@@ -127,8 +113,9 @@ def _stock_config(model: PreTrainedModel) -> PreTrainedConfig:
     return config
 
 
-def _dense_state(model: PreTrainedModel, head_mask: NDArray[np.bool_]) -> dict[str, Tensor]:
+def _dense_state(model: PreTrainedModel) -> dict[str, Tensor]:
     """The state dict of the stock layout: zero where ``model`` lost its units."""
+    head_mask, _ = masks.recorded_masks(model.config)
     config = _stock_config(model)
     with torch.device("meta"):  # shapes only
         stock = HEADS[task_of(config)].from_config(config)
@@ -164,7 +151,9 @@ def _write(
     state: dict[str, Tensor],
     tokenizer: PreTrainedTokenizerBase | None,
 ) -> None:
-    with _replacing(folder.resolve()) as new:
+    folder = folder.resolve()
+    _require_replaceable(folder)
+    with replaced_folder(folder) as new:
         config.save_pretrained(new)
         contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
         try:
@@ -175,17 +164,6 @@ def _write(
             tokenizer.save_pretrained(new)
 
 
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of ``folder`` once it is complete."""
+def _require_replaceable(folder: Path) -> None:
     if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
         raise InputError(f"{folder} exists and is no model folder; name another, or empty it")
-    new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    new.mkdir(parents=True)
-    try:
-        yield new
-        if folder.exists():
-            shutil.rmtree(folder)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

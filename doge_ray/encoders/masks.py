@@ -82,24 +82,6 @@ def require_dense(config: PreTrainedConfig) -> None:
         )
 
 
-def require_masks(
-    config: PreTrainedConfig, head_mask: NDArray[np.bool_], ffn_mask: NDArray[np.bool_]
-) -> None:
-    """Refuse masks that a network was not pruned with.
-
-    Raises:
-        InputError: naming the units left by layer, in the masks and in the network.
-    """
-    check_masks(config, head_mask, ffn_mask)
-    heads, ffn = recorded_masks(config)
-    if not np.array_equal(heads, head_mask) or not np.array_equal(ffn, ffn_mask):
-        raise InputError(
-            "the masks are not those the model was pruned with: they keep "
-            f"{head_mask.sum(1).tolist()} heads and {ffn_mask.astype(int).tolist()} FFN blocks by "
-            f"layer, it has {heads.sum(1).tolist()} and {ffn.astype(int).tolist()}; give its own"
-        )
-
-
 def _digits(mask: NDArray[np.bool_]) -> str:
     return "".join("1" if keep else "0" for keep in mask)
 

@@ -6,6 +6,8 @@ computes what the gated one (``gates.gated``) computes with gates 0 and 1.
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from doge_ray.encoders.families import (
     head_linears,
     head_width,
     linear_at,
+    shared_modules,
 )
 from doge_ray.encoders.masks import check_masks, record_masks, require_dense
 
@@ -94,6 +97,9 @@ def prune(
             _prune_heads(layer, family, head_mask_H, width)
         if not keep_ffn:
             _remove_ffn(layer, family)
+    if not head_mask.any():
+        for module in shared_modules(model):  # several processes would wait for its gradient
+            module.requires_grad_(False)
 
 
 def context_features(head_mask_H: NDArray[np.bool_], width: int) -> Tensor:
@@ -112,6 +118,27 @@ def _prune_heads(
     _keep_columns(output, keep_D)
     if family.head_count:
         setattr(attention, family.head_count, int(head_mask_H.sum()))
+    if family.context_width:
+        setattr(attention, family.context_width, int(keep_D.sum()))
+    if family.position_bias:
+        _share_bias(attention, family.position_bias, head_mask_H)
+
+
+def _share_bias(attention: nn.Module, argument: str, head_mask_H: NDArray[np.bool_]) -> None:
+    """Have an attention read its own heads' part of a bias that the encoder gives to all layers."""
+    kept = torch.from_numpy(head_mask_H.nonzero()[0])
+    # a buffer moves with the network; one that is not persistent leaves its weights' names alone
+    attention.register_buffer("kept_heads", kept, persistent=False)
+    attention.register_forward_pre_hook(partial(_own_bias, argument), with_kwargs=True)
+
+
+def _own_bias(
+    argument: str, attention: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    call = signature(attention.forward).bind(*args, **kwargs)
+    bias_BHTT: Tensor = call.arguments[argument]
+    call.arguments[argument] = bias_BHTT.index_select(1, attention.get_buffer("kept_heads"))
+    return call.args, call.kwargs
 
 
 def _remove_attention(layer: nn.Module, family: Family) -> None:

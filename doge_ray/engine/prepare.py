@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
-from doge_ray.config.load import check_name, validate
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
-from doge_ray.domains.encode import encode
-from doge_ray.domains.encoded import Encoded, open_encoded
-from doge_ray.encoders.families import longest_input, unit_parameters, unit_shape
+from doge_ray.domains.encoded import Encoded
+from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import fingerprint
-from doge_ray.encoders.stock import read_config
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.graph import Graph, ModelFacts
+from doge_ray.engine.results.folder import check_folder
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
-from doge_ray.engine.tracking.tracker import tracking_uri
-from doge_ray.errors import DAMAGED, InputError
+from doge_ray.engine.tracking.server import tracking_uri
+from doge_ray.engine.work.encoding import encode_once
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.errors import InputError
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN
-from doge_ray.stages.run import steps_per_epoch
+from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
-from doge_ray.tickets.ticket import dense_ticket
 
 
 @dataclass(frozen=True)
@@ -67,17 +62,7 @@ class Prepared:
             self.config.train.dropout,
             self.graph.task,
         )
-        facts = self.graph.model
-        ticket = dense_ticket(facts.num_layers, facts.num_heads, facts.parameters)
-        masks = ticket.head_mask, ticket.ffn_mask
-        self.store.put(stage, {}, lambda folder: save_model(model, folder, *masks))
-
-    def claim_folder(self) -> None:
-        """Say in the sweep's folder whose results it holds."""
-        folder = self.config.name
-        self.results.write_text(f"{folder}/sweep.json", json.dumps(_describe(self.graph), indent=1))
-        audit = json.dumps(self.data.audit.to_dict(), indent=1)
-        self.results.write_text(f"{folder}/audit.json", audit)
+        self.store.put(stage, {}, lambda folder: save_model(model, folder))
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """Of the pretrained model."""
@@ -106,100 +91,12 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
         corpus.task,
         {domain: fold.fingerprint for domain, fold in folds.items()},
     )
-    _check_folder(results, graph)
+    check_folder(results, graph)
     data = encode_once(corpus, model_folder, graph, store)
     _check_batches(config, data)
     for domain, fold in folds.items():
         _check_batches(config, encode_once(fold, model_folder, graph.fold(domain), store))
     return Prepared(config, graph, store, results, model_folder, data)
-
-
-def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
-    """The tokenised corpus, from the store if it is there."""
-    if store.result(graph.encoding) is None:
-        tokenizer = load_tokenizer(model_folder)
-        train = graph.config.train
-        length, longest = train.max_length, longest_input(read_config(model_folder))
-        if longest is not None and length > longest:
-            raise InputError(
-                f"train.max_length={length} is more than the {longest} positions of the model; "
-                "choose that or less"
-            )
-        store.put(
-            graph.encoding,
-            {},
-            lambda folder: encode(corpus, tokenizer, length, folder, train.long_sentences),
-        )
-    return open_encoded(store.files(graph.encoding))
-
-
-def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
-    """The graph of a sweep that was started, from its folder alone.
-
-    Raises:
-        InputError: there is no such sweep in the storage.
-    """
-    results = Storage(storage)
-    check_name(name)
-    place = f"{results.root}/{name}/sweep.json"
-    if not results.has(f"{name}/sweep.json"):
-        names = [n for n in results.list("") if results.has(f"{n}/sweep.json")]
-        there = f"there are: {', '.join(names)}" if names else "there is none yet"
-        raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
-    graph = _described(results, name)
-    if graph.config.name != name:
-        raise InputError(
-            f"{place} is of a sweep named {graph.config.name!r}; give its folder that name again"
-        )
-    return graph, StageStore(results.below("store")), results
-
-
-def _check_folder(results: Storage, graph: Graph) -> None:
-    """Refuse a folder that holds another sweep's results."""
-    if not results.has(f"{graph.config.name}/sweep.json"):
-        return
-    before, now = _described(results, graph.config.name).science, graph.science
-    changed = [
-        f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
-    ]
-    if changed:
-        raise InputError(
-            f"{results.root}/{graph.config.name} holds a sweep with other settings "
-            f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
-        )
-
-
-def _describe(graph: Graph) -> dict[str, Any]:
-    model = asdict(graph.model) | {"parameters": graph.model.parameters._asdict()}
-    return {
-        "config": graph.config.model_dump(mode="json"),
-        "model": model,
-        "corpus": graph.corpus,
-        "label_names": list(graph.label_names),
-        "folds": dict(graph.folds),
-        "task": graph.task,
-    }
-
-
-def _described(results: Storage, name: str) -> Graph:
-    """The inverse of ``_describe``, from the sweep's folder."""
-    place = f"{results.root}/{name}/sweep.json"
-    try:
-        record = json.loads(results.read_text(f"{name}/sweep.json") or "")
-        config = validate(record["config"], place)
-        graph = _GRAPH.validate_python(record | {"config": config})
-        graph.model.parameters.require(graph.model.num_layers, graph.model.num_heads)
-    except DAMAGED as error:
-        raise InputError(
-            f"{place} does not describe a sweep ({error}); restore it, or delete its folder and "
-            "start the sweep again: what is in the store is not computed again"
-        ) from None
-    return graph
-
-
-_GRAPH = TypeAdapter(Graph)
 
 
 def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:

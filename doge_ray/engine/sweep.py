@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from functools import partial
 
 from doge_ray.config import SweepConfig
-from doge_ray.engine.choice import all_chosen, present, replicates, with_finetuned
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.publish import TEXTS, publish_models, publish_report, publish_tables
-from doge_ray.engine.retention import discard_outdated, discard_unneeded
-from doge_ray.engine.scoring import score_models
+from doge_ray.engine.results.folder import claim_folder
+from doge_ray.engine.results.writing import TEXTS, publish_models, publish_report, publish_tables
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.study import run_assignments, run_studies
 from doge_ray.engine.store import Stage
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
+from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.choice import replicates
+from doge_ray.engine.trials.journal import Journal
+from doge_ray.engine.trials.retention import Retention
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.jobs import SCORES
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.scoring import score_models
 from doge_ray.errors import SweepError
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.seeds import derive_seed
@@ -33,21 +37,21 @@ class Sweep:
     progress: SweepProgress
     tracker: Tracker
     outbox: Outbox
-    journal: Journal
-    pipeline: Pipeline
+    book: Book
+    retention: Retention
 
     @classmethod
     def start(cls, prepared: Prepared, progress: SweepProgress) -> Sweep:
         """Tidy up, open the sweep's journal and MLflow run, and publish θ0."""
         config = prepared.config
         prepared.discard_remains()
-        prepared.claim_folder()
+        claim_folder(prepared.results, prepared.graph, prepared.data.audit)
         tracker = Tracker(config, prepared.graph.science, prepared.results.root)
         for seed in _seeds(config):
             prepared.initialise(seed)
-        journal = Journal(prepared.results, config.name)
         pipeline = Pipeline.of(prepared.graph, prepared.store)
-        return cls(prepared, progress, tracker, Outbox(progress.line), journal, pipeline)
+        book = Book(Journal(prepared.results, config.name), pipeline)
+        return cls(prepared, progress, tracker, Outbox(progress.line), book, Retention(book))
 
     def search(self, methods: Sequence[str]) -> None:
         """The studies of some methods, side by side.
@@ -56,28 +60,29 @@ class Sweep:
             SweepError: no trial of the dense network finished, so there is nothing to draw from.
         """
         self.progress.phase(f"searching {', '.join(methods)}")
-        run_studies(methods, self.pipeline, self.journal, self._observer())
-        best = self._chosen(methods)
+        run_studies(methods, self._observer())
+        best = self.book.chosen(methods).values()
         if "dense" in methods and not best:
-            errors = {str(entry.error) for entry in self.journal.entries("dense")}
+            errors = {str(entry.error) for entry in self.book.search("dense")}
             raise SweepError(f"no dense trial finished: {'; '.join(errors)}")
-        self.pipeline = with_finetuned(self.pipeline, self.journal.entries())
+        self.book.draw_from_chosen()
         # A winner has lost its weights only if an earlier run of more trials chose another.
         lost = {e.assignment: True for e in best if not self._has_weights(e.assignment)}
         if lost:
-            run_assignments(lost, self.pipeline, self._observer())
+            run_assignments(lost, self._observer())
 
     def repeat(self, methods: Sequence[str]) -> None:
         """The chosen configuration of each method, with fresh seeds."""
         self.progress.phase(f"repeating the chosen {', '.join(methods)}")
         config, observer = self.prepared.config, self._observer()
-        repeats = [a for entry in self._chosen(methods) for a in replicates(entry, config)]
+        best = self.book.chosen(methods).values()
+        repeats = [a for entry in best for a in replicates(entry, config)]
         drawable = [a for a in repeats if self.pipeline.can_draw(a)]
         for assignment in repeats:
             if assignment not in drawable:
                 observer.give_up(assignment, "the fine-tuned model of this seed failed")
-        needed = {a: a.method == "dense" and not self.pipeline.is_scored(a) for a in drawable}
-        run_assignments(needed, self.pipeline, observer)
+        needed = {a: a.method == "dense" and not self._is_scored(a) for a in drawable}
+        run_assignments(needed, observer)
 
     def score(self) -> None:
         """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
@@ -97,16 +102,14 @@ class Sweep:
         score_models([(pipeline, training) for _, pipeline, training in models], search)
         for name, pipeline, training in models:
             self.outbox.put(partial(self._track_scores, name, pipeline, training))
-        entries = self.journal.entries()
-        trials = present(entries, self.pipeline)
-        discard_unneeded(trials, trials, self.pipeline)
-        discard_outdated(entries, self.pipeline)
+        self.book.draw_from_chosen()  # trials of an earlier run may be found now
+        self.retention.after_scoring()
 
     def publish(self) -> SweepRecords:
         """Write tables, tickets, models and the report; tidy up; close the MLflow run."""
         results = self.prepared.results
-        records = publish_tables(self.pipeline, self.journal, results)
-        publish_models(self.pipeline, self.journal, self.prepared)
+        records = publish_tables(self.book, results)
+        publish_models(self.book, results, self.prepared.tokenizer)
         publish_report(records, self.prepared.graph, results)
         folder = self.prepared.config.name
         texts = {name: results.read_text(f"{folder}/{name}") or "" for name in TEXTS}
@@ -122,24 +125,27 @@ class Sweep:
     def interrupt(self) -> None:
         """Leave tables of what there is."""
         try:
-            publish_tables(self.pipeline, self.journal, self.prepared.results)
+            publish_tables(self.book, self.prepared.results)
         finally:
             self.outbox.put(lambda: self.tracker.close("KILLED"))
 
-    def _chosen(self, methods: Sequence[str]) -> list[Entry]:
-        entries = present(self.journal.entries(), self.pipeline)
-        return list(all_chosen(methods, entries).values())
+    @property
+    def pipeline(self) -> Pipeline:
+        """What determines the stages, with the dense models that tickets are drawn from now."""
+        return self.book.pipeline
 
     def _observer(self) -> Observer:
-        return Observer(self.pipeline, self.journal, self.tracker, self.outbox, self.progress)
+        return Observer(self.book, self.retention, self.tracker, self.outbox, self.progress)
 
     def _has_weights(self, assignment: Assignment) -> bool:
         """Of the model itself and, where tickets are to be drawn from them, of its folds."""
-        store = self.pipeline.store
-        main, *folds = (part.training(assignment).stage for part in self.pipeline.parts(assignment))
-        if assignment.method != "dense" or self.pipeline.is_scored(assignment):
-            folds = []
-        return all(map(store.has_files, [main, *folds]))
+        store, trial = self.pipeline.store, self.pipeline.trial(assignment)
+        is_source = assignment.method == "dense" and not trial.is_scored(store)
+        parts = trial.parts if is_source else [trial]
+        return all(store.has_files(part.training) for part in parts)
+
+    def _is_scored(self, assignment: Assignment) -> bool:
+        return self.pipeline.trial(assignment).is_scored(self.pipeline.store)
 
     def _is_trained(self, training: Stage) -> bool:
         return self.pipeline.store.result(training) is not None
@@ -149,7 +155,7 @@ class Sweep:
         result = store.result(stage) or {}
         run = f"scoring-{name}"
         self.tracker.start(run, training.digest, {}, {"doge_ray.stage": "scoring"})
-        self.tracker.end(run, metrics=result, files=(store.files(stage) / "scores.parquet",))
+        self.tracker.end(run, metrics=result, files=(store.files(stage) / SCORES,))
 
 
 def _seeds(config: SweepConfig) -> list[int]:

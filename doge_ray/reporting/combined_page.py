@@ -8,7 +8,7 @@ from doge_ray.reporting.combined import PartRecords, combined, sweep_by_sweep
 from doge_ray.reporting.figures import by_sweep
 from doge_ray.reporting.figures.drawing import Drawing, Plan, drawn
 from doge_ray.reporting.overlaps import overlap_table
-from doge_ray.reporting.page import Section, page
+from doge_ray.reporting.page import Chapter, page
 from doge_ray.reporting.tables import Link, Table
 from doge_ray.reporting.verdict import verdict
 
@@ -26,14 +26,14 @@ def combined_page(name: str, parts: Sequence[PartRecords]) -> tuple[str, list[Dr
     """The page as HTML, and the figures on it."""
     drawings = [drawn(_PLAN, parts)]
     tables = [combined(parts), *_known(sweep_by_sweep(parts))]
-    sections = [
-        Section("comparison", "The comparison", tables),
-        Section("differences", "Differences", drawings=drawings),
-        Section("tickets", "Tickets in common", _known(overlap_table(parts))),
-        Section("sweeps", "The sweeps", [_sweeps(parts)]),
+    chapters = [
+        Chapter("comparison", "The comparison", tables),
+        Chapter("differences", "Differences", drawings=drawings),
+        Chapter("tickets", "Tickets in common", _known(overlap_table(parts))),
+        Chapter("sweeps", "The sweeps", [_sweeps(parts)]),
     ]
     source = "summary.md holds the tables, figures/ the figures as SVG and PNG"
-    return page(name, _remarks(parts), sections, source), drawings
+    return page(name, _remarks(parts), chapters, source), drawings
 
 
 def _remarks(parts: Sequence[PartRecords]) -> list[str]:

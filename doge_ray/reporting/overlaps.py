@@ -16,11 +16,11 @@ from doge_ray.tickets.overlap import Overlap, Shared, overlap
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
 SPARSITIES = (0.1, 0.3, 0.5)
-KINDS = (("winning", 0.0), ("doge", 10.0), ("doge", 100.0))
+COMPARED = (("winning", 0.0), ("doge", 10.0), ("doge", 100.0))
 """Kinds of tickets to compare, with their λ."""
 MOST_PAIRS = 3
 """That are shown one by one."""
-Pair = tuple[SweepRecords, SweepRecords]
+TwoSweeps = tuple[SweepRecords, SweepRecords]
 
 
 def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
@@ -43,7 +43,7 @@ def overlap_table(parts: Sequence[PartRecords]) -> Table | None:
     rows = [
         (name, _kind(kind, weight), *_cells(group, kind, weight))
         for name, group in groups.items()
-        for kind, weight in KINDS
+        for kind, weight in COMPARED
     ]
     columns = [f"{units}, {level:g}" for level in SPARSITIES for units in ("heads", "FFNs")]
     chance = ", ".join(f"{level / (2 - level):.2f} at {level:g}" for level in SPARSITIES)
@@ -65,7 +65,7 @@ def _kind(kind: str, weight: float) -> str:
     return f"{kind}, λ = {weight:g}" if kind == "doge" else kind
 
 
-def _cells(group: Sequence[Pair], kind: str, weight: float) -> list[str]:
+def _cells(group: Sequence[TwoSweeps], kind: str, weight: float) -> list[str]:
     cells = []
     for sparsity in SPARSITIES:
         found = [overlap for pair in group if (overlap := _overlap(pair, kind, weight, sparsity))]
@@ -80,7 +80,7 @@ def _shown(units: Sequence[Shared]) -> str:
     return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def _overlap(pair: Pair, kind: str, weight: float, sparsity: float) -> Overlap | None:
+def _overlap(pair: TwoSweeps, kind: str, weight: float, sparsity: float) -> Overlap | None:
     try:
         return overlap(*(_drawn(records, kind, weight, sparsity) for records in pair))
     except InputError:  # more heads than min_heads lets go

@@ -14,7 +14,7 @@ from doge_ray.reporting.tables import Link, Table
 
 
 @dataclass(frozen=True)
-class Section:
+class Chapter:
     """A heading with what stands under it."""
 
     anchor: str
@@ -23,13 +23,13 @@ class Section:
     drawings: Sequence[Drawing] = ()
 
 
-def page(name: str, remarks: Sequence[str], sections: Sequence[Section], source: str) -> str:
+def page(name: str, remarks: Sequence[str], chapters: Sequence[Chapter], source: str) -> str:
     """The page as HTML, with style and figures inside; no script.
 
     Args:
         name: the heading.
         remarks: sentences to read first.
-        sections: those with nothing under them are left out.
+        chapters: those with nothing under them are left out.
         source: where the same can be had as data.
     """
     template = _environment().from_string(_read("page.html"))
@@ -37,7 +37,7 @@ def page(name: str, remarks: Sequence[str], sections: Sequence[Section], source:
         name=name,
         remarks=remarks,
         style=_read("page.css"),
-        sections=[section for section in sections if section.tables or section.drawings],
+        chapters=[chapter for chapter in chapters if chapter.tables or chapter.drawings],
         source=source,
     )
 

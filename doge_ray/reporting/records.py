@@ -29,7 +29,7 @@ class Predictions:
 
     domain_N: NDArray[np.object_]
     counts_N: Counts
-    duplicate_N: NDArray[np.bool_]
+    duplicated_N: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class StageCost:
 
 
 @dataclass(frozen=True)
-class Run:
+class TrackedRun:
     """The MLflow run of a trial, and the address of its page."""
 
     run_id: str
@@ -75,7 +75,7 @@ class SweepRecords:
     moments: Mapping[int, Moments] = field(default_factory=dict)
     active: ActiveCounts | None = None
     shared_stages: Mapping[str, StageCost] = field(default_factory=dict)
-    runs: Mapping[Key, Run] = field(default_factory=dict)
+    runs: Mapping[Key, TrackedRun] = field(default_factory=dict)
     audit: Audit | None = None
     task: Task = "classification"
     differences: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -147,7 +147,7 @@ class SweepRecords:
         ]
         if not pairs:
             return {}
-        kept_N = ~pairs[0][0].duplicate_N if deduplicated else slice(None)
+        kept_N = ~pairs[0][0].duplicated_N if deduplicated else slice(None)
         domain_N = pairs[0][0].domain_N[kept_N]
         ours, theirs = (
             stacked([each.counts_N[kept_N] for each in side]) for side in zip(*pairs, strict=True)

@@ -8,7 +8,7 @@ from doge_ray.reporting.by_domain import domain_tables
 from doge_ray.reporting.comparison import comparison
 from doge_ray.reporting.differences import difference_table
 from doge_ray.reporting.figures.drawing import Drawing
-from doge_ray.reporting.page import Section, page
+from doge_ray.reporting.page import Chapter, page
 from doge_ray.reporting.protocol import audit_table, cost_tables, protocol_table
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.trials import trials_table
@@ -22,19 +22,19 @@ def sweep_page(records: SweepRecords, drawings: Sequence[Drawing]) -> str:
     if failed:
         remarks.append(f"{failed} trial(s) failed; trials.parquet gives the errors.")
     source = "trials.parquet holds every trial, figures/ every figure as SVG and PNG"
-    return page(records.name, remarks, _sections(records, drawings), source)
+    return page(records.name, remarks, _chapters(records, drawings), source)
 
 
-def _sections(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Section]:
+def _chapters(records: SweepRecords, drawings: Sequence[Drawing]) -> list[Chapter]:
     audit = records.audit
     return [
-        Section("comparison", "The comparison", [comparison(records)]),
-        Section("differences", "Differences", [difference_table(records)]),
-        Section("oracle", "Honest and oracle", [oracle_table(records)]),
-        Section("domains", "By target domain", domain_tables(records)),
-        Section("figures", "Figures", drawings=drawings),
-        Section("protocol", "Protocol", [protocol_table(records)]),
-        Section("data", "Data", [] if audit is None else [audit_table(audit)]),
-        Section("cost", "Cost", cost_tables(records)),
-        Section("trials", "All trials", [trials_table(records)]),
+        Chapter("comparison", "The comparison", [comparison(records)]),
+        Chapter("differences", "Differences", [difference_table(records)]),
+        Chapter("oracle", "Honest and oracle", [oracle_table(records)]),
+        Chapter("domains", "By target domain", domain_tables(records)),
+        Chapter("figures", "Figures", drawings=drawings),
+        Chapter("protocol", "Protocol", [protocol_table(records)]),
+        Chapter("data", "Data", [] if audit is None else [audit_table(audit)]),
+        Chapter("cost", "Cost", cost_tables(records)),
+        Chapter("trials", "All trials", [trials_table(records)]),
     ]

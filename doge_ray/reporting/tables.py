@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, JustifyMethod, RenderResult
 from rich.markup import escape
 from rich.table import Table as TerminalTable
 
@@ -58,14 +61,44 @@ def markdown(table: Table) -> str:
     return "\n".join([*cells, "", *(f"- {note}" for note in table.notes)])
 
 
-def terminal(table: Table, title: str) -> TerminalTable:
-    """A table for a terminal; its notes are in the files."""
-    shown = TerminalTable(title=title, title_justify="left")
-    for column, name in enumerate(table.header):
-        shown.add_column(name, justify="left" if column < table.left else "right")
-    for row in table.rows:
-        shown.add_row(*(escape(text(cell)) for cell in row))
-    return shown
+def terminal(table: Table, title: str) -> ConsoleRenderable:
+    """A table for a terminal; its notes are in the files.
+
+    Where it is wider than the terminal, its columns go on below, with the words of each line again.
+    """
+    return _Banded(table, title)
+
+
+@dataclass(frozen=True)
+class _Banded:
+    table: Table
+    title: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        left = range(self.table.left)
+        for number, columns in enumerate(_bands(self.table, options.max_width)):
+            title = None if number else escape(self.title)
+            shown = TerminalTable(title=title, title_justify="left")
+            for column in (*left, *columns):
+                justify: JustifyMethod = "left" if column in left else "right"
+                shown.add_column(escape(self.table.header[column]), justify=justify)
+            for row in self.table.rows:
+                shown.add_row(*(escape(text(row[column])) for column in (*left, *columns)))
+            yield shown
+
+
+def _bands(table: Table, width: int) -> list[list[int]]:
+    """The columns of numbers in their order, as many at a time as have room beside the words."""
+    lines = (table.header, *table.rows)
+    # A column has a space on both sides and a line behind it.
+    widths = [3 + max(cell_len(text(line[c])) for line in lines) for c in range(len(table.header))]
+    room = width - 1 - sum(widths[: table.left])
+    bands: list[list[int]] = [[]]
+    for column in range(table.left, len(widths)):
+        if bands[-1] and sum(widths[c] for c in bands[-1]) + widths[column] > room:
+            bands.append([])
+        bands[-1].append(column)
+    return bands
 
 
 def text(cell: Cell) -> str:

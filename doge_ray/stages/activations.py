@@ -12,11 +12,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at
-from doge_ray.stages.evaluate import BATCH_SIZE
-from doge_ray.stages.memory import in_parts_that_fit
+from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
 from doge_ray.stages.world import World
 from doge_ray.tickets.activations import THRESHOLD, ActiveCounts
 
@@ -40,22 +38,18 @@ def count_active(
     counts_D = torch.zeros(len(domains), dtype=torch.float64)
     active_DLF = torch.zeros(len(domains), *_neurons(model), dtype=torch.float64)
 
-    def add(rows: Rows) -> None:
-        batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
-        del batch["labels"]
+    def add(batch: Batch) -> None:
         # Where texts are padded on the left, the first token is not the first column.
-        first_B = batch["attention_mask"].argmax(1)
+        first_B = batch.inputs["attention_mask"].argmax(1)
         with _inputs_of_nonlinearities(model) as values_BTF:
-            model(**batch)
-        each_B = torch.arange(len(rows), device=world.device)
+            model(**batch.inputs)
+        each_B = torch.arange(len(batch.rows), device=world.device)
         active_BLF = torch.stack([v[each_B, first_B] > THRESHOLD for v in values_BTF], dim=1)
         active_BLF = active_BLF.cpu().double()  # all that can fail comes before the first sum
-        domains_B = torch.as_tensor(split.domains_N[rows], dtype=torch.long)
-        counts_D.index_add_(0, domains_B, torch.ones(len(rows), dtype=torch.float64))
-        active_DLF.index_add_(0, domains_B, active_BLF)
+        counts_D.index_add_(0, batch.domains_B, torch.ones(len(batch.rows), dtype=torch.float64))
+        active_DLF.index_add_(0, batch.domains_B, active_BLF)
 
-    for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
-        in_parts_that_fit(add, rows)
+    pass_over(split, FORWARD_BATCH, world, add)
     return ActiveCounts(
         tuple(domains), world.sum(counts_D).cpu().numpy(), world.sum(active_DLF).cpu().numpy()
     )

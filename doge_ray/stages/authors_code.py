@@ -32,6 +32,7 @@ from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
+from doge_ray.stages.passes import batch_of
 from doge_ray.tickets.importance import Moments
 
 
@@ -64,9 +65,8 @@ def score_as_released(
     batches = _consecutive(split, len(domains), batch_size)
     with GateGradients(model) as gates:
         for domain, rows in batches:
-            batch = {name: tensor.to(device) for name, tensor in split.batch(rows).items()}
-            labels_B = batch.pop("labels")
-            losses_B = example_losses(model(**batch).logits, labels_B)
+            batch = batch_of(split, rows, device)
+            losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, "token")
             mean_LH, mean_L = (part.double().mean(0).cpu().numpy() for part in (head_BLH, ffn_BL))
             gradients.add(domain, mean_LH, mean_L)

@@ -9,14 +9,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import EncodedRows
-from doge_ray.stages.memory import in_parts_that_fit
+from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
 from doge_ray.tickets.counts import Counts
-
-BATCH_SIZE = 64
 
 
 @torch.inference_mode()
@@ -30,15 +27,12 @@ def predict(
     model.eval()
     predictions = np.full(len(split.answers), -1, np.int64)
 
-    def assign(rows: Rows) -> None:
-        batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
-        del batch["labels"]
+    def assign(batch: Batch) -> None:
         with autocast(world.device, precision):
-            classes = model(**batch).logits.argmax(-1)
-        split.assign(predictions, rows, classes.cpu().numpy())
+            classes = model(**batch.inputs).logits.argmax(-1)
+        split.assign(predictions, batch.rows, classes.cpu().numpy())
 
-    for rows in ordered_batches(split.lengths_N, BATCH_SIZE)[world.rank :: world.size]:
-        in_parts_that_fit(assign, rows)
+    pass_over(split, FORWARD_BATCH, world, assign)
     gathered: NDArray[np.int64] = np.max(world.gather(predictions), axis=0)
     return np.maximum(gathered, 0)
 

@@ -11,12 +11,11 @@ from typing import Literal
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.encoded import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.memory import in_parts_that_fit
+from doge_ray.stages.passes import Batch, pass_over
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 
@@ -46,18 +45,13 @@ def score(
     """
     model.eval()
     sums = _Sums(len(domains), *unit_shape(model))
-    batches = ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]
     with GateGradients(model) as gates:
 
-        def add(rows: Rows) -> None:
-            batch = {name: tensor.to(world.device) for name, tensor in split.batch(rows).items()}
-            labels_B = batch.pop("labels")
-            losses_B = example_losses(model(**batch).logits, labels_B)
-            head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
-            sums.add(torch.as_tensor(split.domains_N[rows], dtype=torch.long), head_BLH, ffn_BL)
+        def add(batch: Batch) -> None:
+            losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
+            sums.add(batch.domains_B, *gates.sensitivities(losses_B, granularity))
 
-        for rows in batches:
-            in_parts_that_fit(add, rows)
+        pass_over(split, batch_size, world, add)
     return sums.moments(tuple(domains), world)
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from doge_ray.errors import DAMAGED, InputError
+from doge_ray.shell import command_line
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
@@ -53,7 +54,7 @@ def read_scores(path: Path) -> tuple[Moments, UnitParameters, dict[str, Any]]:
     Raises:
         InputError: no such file, or not a score table.
     """
-    remedy = "write one with python -m doge_ray.score"
+    remedy = f"write one with {command_line('doge-ray', 'score')}"
     if not path.is_file():
         raise InputError(f"scores={str(path)!r}: no such file; {remedy}")
     try:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded
-from doge_ray.stages.run import EpochRecord, Recipe, Run
+from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.snapshots import Snapshots, read_state
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 
 
@@ -42,13 +43,13 @@ def train(
     Raises:
         FloatingPointError: the loss is not finite.
     """
-    run = Run(model, data, recipe, world)
+    training = Training(model, data, recipe, world)
     # All processes must start from the same epoch, also if a snapshot appears just now.
-    run.restore(read_state(world.broadcast(snapshots.latest()), world))
-    while not run.finished:
-        run.train_epoch(snapshots)
-        if not run.finished:
-            run.save(snapshots)
-        report(run.history)
-    run.keep_best()
-    return run.history
+    training.restore(read_state(world.broadcast(snapshots.latest()), world))
+    while not training.finished:
+        training.train_epoch(snapshots)
+        if not training.finished:
+            training.save(snapshots)
+        report(training.history)
+    training.keep_best()
+    return training.history

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.errors import DAMAGED, InputError
+from doge_ray.shell import command_line
 
 KINDS = ("dense", "random", "winning", "doge", "losing")
 
@@ -123,7 +124,8 @@ class Ticket:
             raise InputError(f"{place}: {error}") from None
         except DAMAGED as error:
             raise InputError(
-                f"{place}: not a ticket ({error!r}); write one with python -m doge_ray.ticket"
+                f"{place}: not a ticket ({error!r}); write one with "
+                f"{command_line('doge-ray', 'ticket')}"
             ) from None
 
 

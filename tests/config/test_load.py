@@ -4,8 +4,8 @@ import pytest
 
 from doge_ray.config import Range, SweepConfig, TrainConfig, load_config, load_parts
 from doge_ray.config.document import reference
-from doge_ray.config.load import SHIPPED
 from doge_ray.errors import InputError
+from doge_ray.shipped import SWEEPS
 
 BASE = "model: some/encoder\ndata: {task: amazon}\n"
 
@@ -16,13 +16,13 @@ def file(tmp_path) -> str:
     return str(tmp_path / "mine.yaml")
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_sweep_parses(path):
     sweep = load_parts(path.stem) or load_config(path.stem)
     assert sweep.name == path.stem
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_sweep_says_what_it_reproduces_costs_needs_and_what_is_published(path):
     head = [line for line in path.read_text().splitlines() if line.startswith("# ")]
     words = [line.split()[1] for line in head]
@@ -33,7 +33,7 @@ def test_every_shipped_sweep_says_what_it_reproduces_costs_needs_and_what_is_pub
 def test_sweeps_are_shipped():
     tables = {"amazon", "amazon-large", "mnli", "mnli-domains", "table2"}
     figures = {"lambda", "transition"}
-    assert {"quickstart", *tables, *figures} <= {path.stem for path in SHIPPED.glob("*.yaml")}
+    assert {"quickstart", *tables, *figures} <= {path.stem for path in SWEEPS.glob("*.yaml")}
 
 
 def test_a_minimal_file_is_the_papers_protocol(file):
@@ -219,7 +219,7 @@ def test_a_missing_sweep_lists_those_there_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"no sweep named 'amazn'; there are: .*own") as refusal:
         load_config("amazn")
-    shipped = {path.stem for path in SHIPPED.glob("*.yaml")}
+    shipped = {path.stem for path in SWEEPS.glob("*.yaml")}
     assert all(name in str(refusal.value) for name in shipped)
     assert "did you mean 'amazon'?" in str(refusal.value)
 

@@ -2,9 +2,10 @@ import io
 import json
 
 import numpy as np
+from rich.cells import cell_len
 from rich.console import Console
 
-from doge_ray.domains.audit import Audit, audit_corpus, audit_table, duplicate_flags
+from doge_ray.domains.audit import Audit, SplitAudit, audit_corpus, audit_overview, duplicate_flags
 from doge_ray.domains.labelled import Corpus, LabelledText
 
 
@@ -58,10 +59,27 @@ def test_an_audit_passes_through_json(small_corpus):
 
 def test_the_table_says_it_all(small_corpus):
     screen = io.StringIO()
-    Console(width=120, file=screen).print(audit_table(audit(small_corpus)))
+    Console(width=120, file=screen).print(audit_overview(audit(small_corpus)))
     text = screen.getvalue()
     assert "> 16 tokens" in text
     assert "2 of 4 target rows (50.0%)" in text
     games = next(line for line in text.splitlines() if "games" in line)
     cells = [cell.strip() for cell in games.strip("│").split("│")]
     assert cells == ["test", "games", "4", "bad 0%", "good 100%", "25.0%", "50.0%"]
+
+
+def test_long_domains_can_be_told_apart_at_eighty_columns():
+    domains = ["x" * 200, "x" * 201, "news[/uk]", "Industrial_and_Scientific"]
+    parts = [SplitAudit("test", domain, (3, 1), 0, 0) for domain in domains]
+    console = Console(width=80, file=io.StringIO(), soft_wrap=True)
+    console.print(audit_overview(Audit(("no", "yes"), 16, tuple(parts))))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= max(80, cell_len(lines[-1]))  # the caption is not wrapped
+    assert "duplicated" in console.file.getvalue()
+    names, rows = [], [line.split("│") for line in lines if line.startswith("│")]
+    for row in rows:
+        if row[1].strip():
+            names.append("")
+        names[-1] += row[2].strip()
+    assert len(set(names)) == 4
+    assert names[2:] == domains[2:]

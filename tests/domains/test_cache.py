@@ -5,7 +5,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from doge_ray.domains.cache import cache_folder, fetch, publish
+from doge_ray.atomic import write_file
+from doge_ray.domains.cache import cache_folder, fetch
 from doge_ray.errors import InputError
 
 CONTENT = b"seven reviews\n"
@@ -20,7 +21,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def url(tmp_path):
     folder = tmp_path / "served"
-    publish(folder / "file.json", CONTENT)
+    write_file(folder / "file.json", CONTENT)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/file.json"
@@ -41,13 +42,13 @@ def test_a_file_is_fetched_and_left_alone(url, target):
 
 
 def test_a_damaged_copy_is_fetched_again(url, target):
-    publish(target, b"half a fi")
+    write_file(target, b"half a fi")
     fetch(url, target, SHA256, "remedy")
     assert target.read_bytes() == CONTENT
 
 
 def test_another_content_is_refused_and_not_kept(url, target):
-    publish(target, b"half a fi")
+    write_file(target, b"half a fi")
     with pytest.raises(InputError, match=rf"file\.json has the sha256 {SHA256}, not 00.*remedy"):
         fetch(url, target, "00", "remedy")
     assert not list(target.parent.iterdir())

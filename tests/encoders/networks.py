@@ -33,8 +33,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "bert": ("bert", {"intermediate_size": 48}),
     "roberta": ("roberta", {"intermediate_size": 48}),
     "xlm-roberta": ("xlm-roberta", {"intermediate_size": 48}),
+    "camembert": ("camembert", {"intermediate_size": 48}),
     "electra": ("electra", {"intermediate_size": 48, "embedding_size": 16}),
     "distilbert": ("distilbert", {"hidden_dim": 48}),
+    "mpnet": ("mpnet", {"intermediate_size": 48}),
     "deberta-v2": (
         "deberta-v2",
         {"intermediate_size": 48, "share_att_key": False, "conv_kernel_size": 3, **POSITIONS},
@@ -65,7 +67,7 @@ def tiny(
     model_type, settings = VARIANTS[variant]
     config = AutoConfig.for_model(model_type, num_labels=NUM_LABELS, **SIZES, **settings)
     model = HEADS[task].from_config(config)
-    if model_type != "deberta-v2":  # which has one implementation only
+    if model_type not in ("deberta-v2", "mpnet"):  # which have one implementation only
         model.set_attn_implementation(attention)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

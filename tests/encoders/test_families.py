@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AlbertConfig, GPT2Config
 
-from doge_ray.encoders.families import family_of, longest_input, unit_parameters, unit_shape
+from doge_ray.encoders.families import family_of, unit_parameters, unit_shape
 from doge_ray.encoders.surgery import prune
 from doge_ray.errors import InputError
 from tests.encoders.networks import NUM_HEADS, NUM_LABELS, NUM_LAYERS, VARIANTS, tiny
@@ -51,7 +51,7 @@ def test_a_pruned_model_has_its_shape_but_no_counts() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_longest_input_runs_and_a_longer_one_does_not(variant: str) -> None:
     model = tiny(variant)
-    longest = longest_input(model.config)
+    longest = family_of(model.config).longest_input(model.config)
     if longest is None or VARIANTS[variant][0] == "modernbert":
         return  # relative or rotary positions: nothing breaks beyond
     ids = torch.full((1, longest + 1), 5)

@@ -92,9 +92,9 @@ def test_other_architectures_are_refused(config: object, tmp_path: Path) -> None
 
 
 def test_a_pruned_model_is_no_start(tmp_path: Path) -> None:
-    model, masks = tiny("bert"), (np.ones((NUM_LAYERS, NUM_HEADS), bool), np.arange(3) > 0)
-    prune(model, *masks)
-    save_model(model, tmp_path / "model", *masks)
+    model = tiny("bert")
+    prune(model, np.ones((NUM_LAYERS, NUM_HEADS), bool), np.arange(3) > 0)
+    save_model(model, tmp_path / "model")
     with pytest.raises(InputError, match="already pruned"):
         initial_model(tmp_path / "model", LABELS, seed=1)
 
@@ -130,7 +130,7 @@ def test_find_a_packaged_model(minilm: Path) -> None:
 @pytest.mark.parametrize(
     "package", ["no_such_package", "not an identifier", "json.decoder", "math"]
 )
-def test_a_missing_package_names_the_remedy(package: str) -> None:
+def test_a_missing_package_names_the_remedy(package: str, activated: None) -> None:
     with pytest.raises(InputError, match="not installed; pip install"):
         find_model(f"package:{package}/model")
 

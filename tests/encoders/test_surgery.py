@@ -76,6 +76,15 @@ def test_every_parameter_left_is_trained(variant: str, attention: str) -> None:
             assert parameter.numel() > 0, name
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_without_heads_nothing_waits_for_a_gradient(variant: str) -> None:
+    """What several processes exchange: each parameter's gradient, so each must get one."""
+    model = tiny(variant).train()
+    prune(model, np.array([NONE] * NUM_LAYERS), np.array([False, True, False]))
+    waiting = [name for name, p in trained(model) if p.requires_grad and p.grad is None]
+    assert waiting == []
+
+
 def trained(model: PreTrainedModel) -> list[tuple[str, torch.nn.Parameter]]:
     model(**inputs(5), labels=labels(5)).loss.backward()
     return list(model.named_parameters())

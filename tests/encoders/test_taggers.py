@@ -58,11 +58,11 @@ def test_pruned_equals_gated_and_round_trips(variant: str, tmp_path: Path) -> No
     scale = max(1, expected.abs().max())
     assert (computed - expected).abs().max() <= 1e-5 * scale
 
-    save_model(model, tmp_path / "pruned", HEADS, FFN)
+    save_model(model, tmp_path / "pruned")
     assert torch.equal(logits_of(load_model(tmp_path / "pruned"), batch), computed)
     names = json.loads((tmp_path / "pruned" / "config.json").read_text())["architectures"]
     assert names == [type(model).__name__]
-    save_dense(model, tmp_path / "dense", HEADS, FFN)
+    save_dense(model, tmp_path / "dense")
     stock, report = AutoModelForTokenClassification.from_pretrained(
         tmp_path / "dense", output_loading_info=True
     )

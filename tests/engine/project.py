@@ -20,9 +20,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.search.space import grid
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.seeds import derive_seed
 
 WORDS = [f"w{i}" for i in range(60)]
@@ -173,7 +174,7 @@ def block(path: Path, folder: Path, assignment: Assignment) -> None:
     """Let the folder of a trial's stage be a link that leads nowhere: nothing can be written."""
     config = load_config(str(path))
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
-    stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage
+    stage = Pipeline(prepared.graph, prepared.store).trial(assignment).training
     blocked = folder / "runs/store" / stage.path
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.symlink_to(folder / "nowhere")

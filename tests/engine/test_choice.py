@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.choice import all_chosen, chosen, present, replicates, with_finetuned
-from doge_ray.engine.graph import Graph, ModelFacts
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.trials.choice import all_chosen, chosen, present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import write_scores
 from doge_ray.tickets.importance import Moments
@@ -89,17 +90,17 @@ def some_graph() -> Graph:
 def publish(pipeline: Pipeline, *entries: Entry) -> None:
     """Store what a finished trial leaves behind, and the scores of a dense one."""
     for each in entries:
-        training = pipeline.training(each.assignment).stage
-        pipeline.store.put(training, {"dev_metric": each.dev_metric} | ENDED)
-        pipeline.store.put(pipeline.evaluation(training).stage, {"target_metric": 0.5} | EVALUATED)
+        trial = pipeline.trial(each.assignment)
+        pipeline.store.put(trial.training, {"dev_metric": each.dev_metric} | ENDED)
+        pipeline.store.put(trial.evaluation, {"target_metric": 0.5} | EVALUATED)
         if each.assignment.method == "dense":
-            publish_scores(pipeline, training)
+            publish_scores(pipeline, trial.scoring)
 
 
-def publish_scores(pipeline: Pipeline, training: Stage) -> None:
+def publish_scores(pipeline: Pipeline, scoring: Stage) -> None:
     moments, parameters = some_moments(), pipeline.graph.model.parameters
     pipeline.store.put(
-        pipeline.graph.scoring(training),
+        scoring,
         {},
         lambda folder: write_scores(folder / "scores.parquet", moments, parameters, {}),
     )
@@ -132,11 +133,11 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
     publish(before, ticket)
     found = present([ticket], before)[0]
     assert (found.status, found.dev_metric) == ("finished", 0.9)
-    assert found.training == before.training(ticket.assignment).stage.digest
+    assert found.training == before.trial(ticket.assignment).training.digest
 
-    pipeline.store.put(pipeline.training(new.assignment).stage, {"dev_metric": 0.8} | ENDED)
-    evaluation = pipeline.evaluation(pipeline.training(new.assignment).stage).stage
-    pipeline.store.put(evaluation, {"target_metric": 0.5} | EVALUATED)
+    newer = pipeline.trial(new.assignment)
+    pipeline.store.put(newer.training, {"dev_metric": 0.8} | ENDED)
+    pipeline.store.put(newer.evaluation, {"target_metric": 0.5} | EVALUATED)
     after = with_finetuned(pipeline, [old, new])
     assert not after.can_draw(ticket.assignment)
     assert present([ticket], after) == [Entry(ticket.assignment)]
@@ -147,7 +148,7 @@ def test_a_stopped_trial_stays_stopped_while_its_ticket_is_the_same(pipeline):
     publish(pipeline, dense)
     pipeline = with_finetuned(pipeline, [dense])
     ticket = entry(0.5, 0, "winning", status="stopped")
-    training = pipeline.training(ticket.assignment).stage.digest
+    training = pipeline.trial(ticket.assignment).training.digest
     assert present([replace(ticket, training=training)], pipeline)[0].status == "stopped"
     assert present([replace(ticket, training="another")], pipeline)[0].status == "running"
 
@@ -165,11 +166,10 @@ def test_each_way_of_choosing_sees_its_own_metric(pipeline, selection, expected)
     trials = [entry(None, n, "dense") for n in range(3)]
     dev, unseen, target = (0.9, 0.5, 0.5), ((0.5, 0.5), (0.9, 0.6), (0.8, 0.5)), (0.5, 0.5, 0.9)
     for trial, dev_metric, in_folds, target_metric in zip(trials, dev, unseen, target, strict=True):
-        parts = pipeline.parts(trial.assignment)
+        parts = pipeline.trial(trial.assignment).parts
         for part, metric in zip(parts, (target_metric, *in_folds), strict=False):
-            training = part.training(trial.assignment).stage
-            part.store.put(training, {"dev_metric": dev_metric} | ENDED)
-            part.store.put(part.evaluation(training).stage, {"target_metric": metric} | EVALUATED)
+            pipeline.store.put(part.training, {"dev_metric": dev_metric} | ENDED)
+            pipeline.store.put(part.evaluation, {"target_metric": metric} | EVALUATED)
     found = present(trials, pipeline)
     assert chosen("dense", found).assignment.trial == expected
     assert [e.dev_metric for e in found] == list(dev)
@@ -212,13 +212,11 @@ def test_target_metrics_play_no_part_in_an_honest_choice(pipeline, selection, tm
     def choice(name: str, targets: tuple[float, ...]) -> int:
         whole = Pipeline.of(graph, StageStore(str(tmp_path / name)))
         for trial, source, target in zip(trials, (0.6, 0.8, 0.7), targets, strict=True):
-            for part in whole.parts(trial.assignment):
-                training = part.training(trial.assignment).stage
-                unseen = target if part is whole else source
-                part.store.put(training, {"dev_metric": source} | ENDED)
-                part.store.put(
-                    part.evaluation(training).stage, {"target_metric": unseen} | EVALUATED
-                )
+            made = whole.trial(trial.assignment)
+            for part in made.parts:
+                unseen = target if part is made else source
+                whole.store.put(part.training, {"dev_metric": source} | ENDED)
+                whole.store.put(part.evaluation, {"target_metric": unseen} | EVALUATED)
         return chosen("dense", present(trials, whole)).assignment.trial
 
     choices = choice("one", (0.9, 0.5, 0.1)), choice("other", (0.1, 0.5, 0.9))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.engine.pipeline import Assignment
+from doge_ray.engine.work.assignment import Assignment
 from tests.engine.project import block, dense_choice, make_project, run, table
 
 pytestmark = pytest.mark.ray

@@ -13,15 +13,15 @@ import pytest
 
 from doge_ray import report
 from doge_ray.domains.audit import Audit, SplitAudit
-from doge_ray.engine.background import read_audit
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.parts import has_parts, publish_combined
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.predictions import read_predictions
-from doge_ray.engine.prepare import _describe, recall
-from doge_ray.engine.retention import discard_outdated
+from doge_ray.engine.results.combined import has_parts, publish_combined
+from doge_ray.engine.results.folder import _describe, read_audit, recall
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.retention import discard_outdated
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.predictions import read_predictions
 from doge_ray.errors import InputError
 from doge_ray.tickets.activations import ActiveCounts
 from tests.engine.test_choice import ENDED, some_graph

@@ -8,7 +8,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
-from doge_ray.engine.faults import (
+from doge_ray.engine.work.faults import (
     SmallerBatchError,
     describe,
     is_hopeless,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from doge_ray.config.load import known_keys, load_config
-from doge_ray.engine.graph import VERSIONS, Graph, ModelFacts
+from doge_ray.engine.work.graph import VERSIONS, Graph, ModelFacts
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
 
 FACTS = ModelFacts("model-1", 2, 3, UnitParameters(4, 10, 100))

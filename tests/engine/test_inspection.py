@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doge_ray.engine.cluster.facts import Facts
-from doge_ray.engine.cluster.inspection import (
+from doge_ray.engine.doctor.facts import Facts
+from doge_ray.engine.doctor.inspection import (
     Answer,
     Finding,
     check_clock,

@@ -1,8 +1,8 @@
 import pytest
 
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.work.assignment import Assignment
 
 
 @pytest.fixture

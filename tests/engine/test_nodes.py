@@ -11,7 +11,7 @@ import pytest
 from ray.cluster_utils import Cluster
 from safetensors.numpy import load_file
 
-from doge_ray.engine.pipeline import Assignment
+from doge_ray.engine.work.assignment import Assignment
 from doge_ray.stages.score_table import read_scores
 from tests.engine.project import block, dense_choice, make_project, run, table
 

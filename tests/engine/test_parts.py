@@ -11,8 +11,10 @@ from doge_ray.config import load_config, load_parts
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.parts import run_parts
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import Prepared, prepare
+from doge_ray.engine.results.folder import claim_folder
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import SweepError
 from doge_ray.seeds import derive_seed
 from tests.engine.project import make_project, run
@@ -40,7 +42,7 @@ def _block(path: Path, folder: Path) -> None:
     config = parts.parts[0].config
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     assignment = Assignment("dense", 0, 0, derive_seed(config.seed, "search"), 0.02, 16)
-    stage = Pipeline(prepared.graph, prepared.store).training(assignment).stage
+    stage = Pipeline(prepared.graph, prepared.store).trial(assignment).training
     blocked = folder / "runs/store" / stage.path
     blocked.parent.mkdir(parents=True, exist_ok=True)
     blocked.symlink_to(folder / "nowhere")
@@ -95,7 +97,8 @@ def test_all_parts_are_checked_before_the_first_runs(several: Path, tmp_path: Pa
 
 def test_the_folder_of_a_single_sweep_is_not_taken(several: Path, tmp_path: Path) -> None:
     config = load_config(str(tmp_path / "sweep.yaml"), ["name=several"])
-    prepare(config, load_corpus(config.data), find_model(config.model)).claim_folder()
+    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
+    claim_folder(prepared.results, prepared.graph, prepared.data.audit)
     result = run("sweep", str(several), timeout=300)
     assert result.returncode == 2
     assert "runs/several holds a single sweep; give this one its own" in result.stderr

@@ -21,13 +21,12 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model
-from doge_ray.encoders.masks import recorded_masks
-from doge_ray.engine.cluster.facts import gather
+from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.store import Stage, StageStore, storage
+from doge_ray.engine.store import Stage, StageStore, backends
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
-from doge_ray.stages.train import Run
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.engine.bucket import ENVIRONMENT, Bucket
 from tests.engine.project import make_project
@@ -116,11 +115,11 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Write]:
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
     recipe = prepared.graph.recipe(learning_rate=0.01, batch_size=16, seed=0)
-    run = Run(model, prepared.data, recipe, World(0, 1, torch.device("cpu")))
+    training = Training(model, prepared.data, recipe, World(0, 1, torch.device("cpu")))
     return {
         "text": text("new"),
-        "safetensors": lambda folder: save_model(model, folder, *recorded_masks(model.config)),
-        "torch": lambda folder: run.save(At(folder)),
+        "safetensors": lambda folder: save_model(model, folder),
+        "torch": lambda folder: training.save(At(folder)),
     }
 
 
@@ -236,7 +235,7 @@ def opening(monkeypatch: pytest.MonkeyPatch, *answers: object) -> None:
         return answer
 
     known = vars(fs) | {"FileSystem": SimpleNamespace(from_uri=from_uri)}
-    monkeypatch.setattr(storage, "fs", SimpleNamespace(**known))
+    monkeypatch.setattr(backends, "fs", SimpleNamespace(**known))
 
 
 def test_a_bucket_whose_region_is_asked_for_in_vain_is_waited_for(

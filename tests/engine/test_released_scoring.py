@@ -12,8 +12,11 @@ import torch
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.jobs import scoring_job
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.training import training_job
 from doge_ray.stages.score_table import read_scores
 from doge_ray.stages.world import World
 from doge_ray.tickets import Ticket, overlap
@@ -35,9 +38,9 @@ def scored(path: Path, *overrides: str) -> tuple[Pipeline, dict[str, Any]]:
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     prepared.initialise(DENSE.seed)
     pipeline = Pipeline(prepared.graph, prepared.store)
-    training = pipeline.training(DENSE)
+    training = training_job(pipeline.trial(DENSE), prepared.store)
     training.run(ALONE, lambda record: None)
-    job = pipeline.scoring(training.stage)
+    job = scoring_job(prepared.graph, prepared.store, training.stage)
     job.run(ALONE, lambda record: None)
     file = prepared.store.files(job.stage) / "scores.parquet"
     moments, _, source = read_scores(file)
@@ -46,7 +49,7 @@ def scored(path: Path, *overrides: str) -> tuple[Pipeline, dict[str, Any]]:
 
 
 def ticket(path: Path, *overrides: str) -> Ticket:
-    return scored(path, *overrides)[0].ticket(DOGE)
+    return scored(path, *overrides)[0].trial(DOGE).ticket
 
 
 def test_the_score_table_says_how_it_was_made(path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_doge_ticket_is_ranked_as_its_table_says(path: Path) -> None:
 def test_a_level_of_the_paper_removes_its_own_share_of_heads_and_of_ffn_blocks(path: Path) -> None:
     """Of 3 x 4 heads and 3 blocks: 75 % of the heads with 5 / 12 of the blocks."""
     pipeline, _ = scored(path, "search.sparsity=paper", "scoring.min_heads=0")
-    drawn = pipeline.ticket(replace(DOGE, sparsity=0.5278))
+    drawn = pipeline.trial(replace(DOGE, sparsity=0.5278)).ticket
     assert (~drawn.head_mask).sum() == 9
     assert (~drawn.ffn_mask).sum() == 1
     assert drawn.provenance["ffn_sparsity"] == 5 / 12
@@ -86,9 +89,9 @@ def test_a_level_of_the_paper_removes_its_own_share_of_heads_and_of_ffn_blocks(p
 
 def test_after_a_lack_of_memory_only_exact_scores_come_of_smaller_batches(path: Path) -> None:
     pipeline, found = scored(path)
-    exact = pipeline.scoring(found["training"])
-    less = exact.taking_less(1)
+    exact = scoring_job(pipeline.graph, pipeline.store, found["training"])
+    less = exact.after_memory_kill(1)
     assert less.batch_size == -(-exact.batch_size // 2)
     assert less.identity == exact.identity
     released = replace(exact, method="authors_code")
-    assert released.taking_less(1) == released
+    assert released.after_memory_kill(1) == released

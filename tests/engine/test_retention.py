@@ -7,10 +7,12 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doge_ray.engine.journal import Entry
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.store import StageStore
+from doge_ray.engine.trials.choice import all_chosen
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.trials.retention import discard_unneeded
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
 from tests.engine.test_choice import ENDED, EVALUATED, SEARCH_SEED, publish_scores, some_graph
 
 
@@ -20,19 +22,25 @@ def dense(trial: int, learning_rate: float = 1e-5) -> Assignment:
 
 def finish(pipeline: Pipeline, assignment: Assignment, metric: float) -> Entry:
     """Publish a trial and its folds, with weights."""
-    for part in pipeline.parts(assignment):
-        training = part.training(assignment).stage
+    trial, store = pipeline.trial(assignment), pipeline.store
+    for part in trial.parts:
         weights = ENDED | {"dev_metric": metric}
-        part.store.put(training, weights, lambda folder: (folder / "weights").write_text("w"))
-        part.store.put(part.evaluation(training).stage, {"target_metric": metric} | EVALUATED)
-    digest = pipeline.training(assignment).stage.digest
+        store.put(part.training, weights, lambda folder: (folder / "weights").write_text("w"))
+        store.put(part.evaluation, {"target_metric": metric} | EVALUATED)
+    digest = trial.training.digest
     return Entry(assignment, "finished", digest, dev_metric=metric, selection_metric=metric)
 
 
 def kept(pipeline: Pipeline, assignment: Assignment) -> list[bool]:
     """Whether a trial's weights are there: its own, then those of its folds."""
-    parts = pipeline.parts(assignment)
-    return [part.store.has_files(part.training(assignment).stage) for part in parts]
+    parts = pipeline.trial(assignment).parts
+    return [pipeline.store.has_files(part.training) for part in parts]
+
+
+def discard(candidates: list[Entry], entries: list[Entry], pipeline: Pipeline) -> list[Entry]:
+    """As after the end of the candidates, with the best of all entries chosen."""
+    best = all_chosen(pipeline.graph.config.methods, entries)
+    return discard_unneeded(candidates, best, pipeline)
 
 
 def by_folds(tmp_path: Path) -> Pipeline:
@@ -44,7 +52,7 @@ def test_a_trial_of_the_same_choice_does_not_cost_the_chosen_one_its_folds(tmp_p
     """They share their stages, and the folds' models are still to be scored."""
     pipeline = by_folds(tmp_path)
     entries = [finish(pipeline, dense(n), 0.8) for n in range(2)]
-    discard_unneeded(entries, entries, pipeline)
+    discard(entries, entries, pipeline)
     assert kept(pipeline, dense(0)) == [True, True, True]
 
 
@@ -52,11 +60,11 @@ def test_weights_go_once_they_are_scored_and_those_of_worse_trials_at_once(tmp_p
     pipeline = by_folds(tmp_path)
     best, worse = dense(0), dense(1, learning_rate=2e-5)
     entries = [finish(pipeline, best, 0.8), finish(pipeline, worse, 0.7)]
-    discard_unneeded(entries, entries, pipeline)
+    discard(entries, entries, pipeline)
     assert kept(pipeline, worse) == [False, False, False]
-    for part in pipeline.parts(best):
-        publish_scores(part, part.training(best).stage)
-    discard_unneeded(entries, entries, pipeline)
+    for part in pipeline.trial(best).parts:
+        publish_scores(pipeline, part.scoring)
+    discard(entries, entries, pipeline)
     assert kept(pipeline, best) == [True, False, False]
 
 
@@ -70,7 +78,7 @@ def test_looking_at_what_was_kept_is_enough(metrics: list[int]) -> None:
         for trial, metric in enumerate(metrics):
             assignment = dense(trial, learning_rate=(1 + trial) * 1e-5)
             entries.append(finish(pipeline, assignment, metric / 5))
-            left = discard_unneeded([*left, entries[-1]], entries, pipeline)
+            left = discard([*left, entries[-1]], entries, pipeline)
         best = metrics.index(max(metrics))
         with_weights = [n for n, e in enumerate(entries) if kept(pipeline, e.assignment) == [True]]
         assert with_weights == [best]

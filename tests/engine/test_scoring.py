@@ -10,10 +10,9 @@ from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
-from doge_ray.encoders.masks import recorded_masks
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.scoring import model_to_score
+from doge_ray.engine.work.scoring import model_to_score
 from doge_ray.errors import InputError
 from tests.engine.project import make_project
 
@@ -33,7 +32,7 @@ def test_classes_must_be_those_of_the_data(
     path = make_project(tmp_path)
     model = initial_model(tmp_path / "model", names, seed=0)
     tokenizer = load_tokenizer(tmp_path / "model")
-    save_model(model, tmp_path / "tuned", *recorded_masks(model.config), tokenizer)
+    save_model(model, tmp_path / "tuned", tokenizer)
     config = load_config(str(path), [f"model={tmp_path / 'tuned'}"])
     corpus = load_corpus(config.data)
     if problem is None:

@@ -49,7 +49,7 @@ def test_a_sweep_is_the_same_where_it_was_sent(
     there = tmp_path / "there"
     main = collect(sweep_files(name), there)
     monkeypatch.chdir(there)
-    monkeypatch.setattr(load, "SHIPPED", there / "nothing")
+    monkeypatch.setattr(load, "SWEEP_FOLDERS", [Path("sweeps")])
     assert (load_parts(main) or load_config(main)) == before
 
 

@@ -12,7 +12,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config import AmazonData, SweepConfig
-from doge_ray.engine.tracking.tracker import Tracker, find_runs
+from doge_ray.engine.tracking.runs import find_runs
+from doge_ray.engine.tracking.tracker import Tracker
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.folders import load_model
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine import training
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.prepare import prepare
-from doge_ray.engine.training import TrainingJob
+from doge_ray.engine.work import training
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.training import TrainingJob, training_job
 from doge_ray.stages.world import World
 from tests.engine.project import dense_choice, make_project
 
@@ -31,7 +32,8 @@ def job(folder: Path) -> TrainingJob:
     seed, rate, size = dense_choice(path)
     prepared.initialise(seed)
     assignment = Assignment("dense", 0, 0, seed, rate, size)
-    return Pipeline(prepared.graph, prepared.store).training(assignment)
+    trial = Pipeline(prepared.graph, prepared.store).trial(assignment)
+    return training_job(trial, prepared.store)
 
 
 def run(job: TrainingJob) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

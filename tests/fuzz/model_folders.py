@@ -42,7 +42,7 @@ def _folders() -> dict[str, dict[str, bytes]]:
         model = initial_model(encoder, LABELS, seed=0)
         masks = np.array([[True, False, True, True]] * 3), np.array([True, False, True])
         prune(model, *masks)
-        save_model(model, pruned, *masks, load_tokenizer(encoder))
+        save_model(model, pruned, load_tokenizer(encoder))
         return {
             folder.name: {file.name: file.read_bytes() for file in folder.iterdir()}
             for folder in (encoder, pruned)

@@ -17,14 +17,20 @@ from hypothesis import strategies as st
 from doge_ray.config import SweepConfig, load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
-from doge_ray.engine.choice import present, replicates, with_finetuned
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.parts import publish_combined
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.prepare import Prepared, prepare, recall
-from doge_ray.engine.publish import publish_tables
-from doge_ray.engine.retention import discard_outdated, discard_unneeded
+from doge_ray.engine.prepare import Prepared, prepare
+from doge_ray.engine.results.combined import publish_combined
+from doge_ray.engine.results.folder import claim_folder
+from doge_ray.engine.results.reading import open_book
+from doge_ray.engine.results.writing import publish_tables
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.choice import present, replicates, with_finetuned
+from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.retention import Retention
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.jobs import evaluation_job, scoring_job
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.training import training_job
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.world import World
 from tests.engine.project import make_project
@@ -47,7 +53,7 @@ def _finished() -> Path:
     search = {"num_trials": 1, "variance_weight": [10]}
     make_project(folder, methods=["dense", "doge"], train={"max_epochs": 1}, search=search)
     prepared = _prepared(load_config(str(folder / "sweep.yaml")))
-    prepared.claim_folder()
+    claim_folder(prepared.results, prepared.graph, prepared.data.audit)
     pipeline = Pipeline.of(prepared.graph, prepared.store)
     journal = Journal(prepared.results, "tiny")
     for method in ("dense", "doge"):
@@ -64,13 +70,14 @@ def _run(method: str, pipeline: Pipeline, journal: Journal, prepared: Prepared) 
     first = Assignment(method, 0, 0, seed, 0.01, 16, 0.4 if method == "doge" else 0.0)
     for assignment in (first, *replicates(Entry(first), config)):
         prepared.initialise(assignment.seed)
-        job = pipeline.training(assignment)
-        job.run(world, lambda report: None)
-        pipeline.evaluation(job.stage).run(world, lambda report: None)
+        trial = pipeline.trial(assignment)
+        training_job(trial, prepared.store).run(world, lambda report: None)
+        evaluation_job(trial, prepared.store).run(world, lambda report: None)
         journal.write(Entry(assignment, "finished"))
         journal.write(present([Entry(assignment, "finished")], pipeline)[0])
         if method == "dense":
-            pipeline.scoring(job.stage).run(world, lambda report: None)
+            scoring = scoring_job(prepared.graph, prepared.store, trial.training)
+            scoring.run(world, lambda report: None)
     return with_finetuned(pipeline, journal.entries())
 
 
@@ -107,17 +114,15 @@ def check(box: Path, case: Case) -> None:
 
 
 def _report() -> None:
-    graph, store, results = recall("tiny", "runs")
-    publish_tables(Pipeline.of(graph, store), Journal(results, "tiny"), results)
+    publish_tables(open_book("tiny", "runs"), Storage("runs"))
 
 
 def _restart() -> None:
     """What the same command does before it trains."""
     config = load_config(str(_finished() / "sweep.yaml"), ["storage=runs"])
     prepared = _prepared(config)
-    prepared.claim_folder()
+    claim_folder(prepared.results, prepared.graph, prepared.data.audit)
     journal = Journal(Storage("runs"), config.name)
-    pipeline = with_finetuned(Pipeline.of(prepared.graph, prepared.store), journal.entries())
-    entries = present(journal.entries(), pipeline)
-    discard_unneeded(entries, entries, pipeline)
-    discard_outdated(journal.entries(), pipeline)
+    book = Book(journal, Pipeline.of(prepared.graph, prepared.store))
+    book.draw_from_chosen()
+    Retention(book).after_scoring()

@@ -11,12 +11,13 @@ import yaml
 from hypothesis import strategies as st
 
 from doge_ray.config import SweepConfig, load_config, load_parts
-from doge_ray.config.load import SHIPPED, known_keys, validate
+from doge_ray.config.load import known_keys, validate
 from doge_ray.engine.store.storage import Storage
+from doge_ray.shipped import SWEEPS
 from tests.fuzz.box import answer
 from tests.fuzz.spoilt import NAMES, NUMBERS, as_json, damaged, junk, spoilt
 
-_FILES = {path.stem: path.read_bytes() for path in sorted(SHIPPED.glob("*.yaml"))}
+_FILES = {path.stem: path.read_bytes() for path in sorted(SWEEPS.glob("*.yaml"))}
 _TREES = [yaml.safe_load(content) for content in _FILES.values()]
 _KEYS = sorted({key for tree in _TREES for key in known_keys(tree)})
 _WORDS = (

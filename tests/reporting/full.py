@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from doge_ray.domains.audit import Audit, SplitAudit
-from doge_ray.reporting.records import Run, StageCost, SweepRecords, TrialDetails
+from doge_ray.reporting.records import StageCost, SweepRecords, TrackedRun, TrialDetails
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.draw import draw_ticket
@@ -97,6 +97,10 @@ FULL = SweepRecords(
         "scoring": StageCost(4, 61.4),
         "activations": StageCost(0, None),
     },
-    runs={("dense", 0, 0): Run("0123456789abcdef", "http://127.0.0.1:5000/#/experiments/1/runs/0")},
+    runs={
+        ("dense", 0, 0): TrackedRun(
+            "0123456789abcdef", "http://127.0.0.1:5000/#/experiments/1/runs/0"
+        )
+    },
     audit=AUDIT,
 )

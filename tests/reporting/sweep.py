@@ -85,7 +85,7 @@ def predictions(letters: int, jokes: int) -> Predictions:
     return Predictions(
         domain_N=np.array(["letters"] * 50 + ["jokes"] * 25, object),
         counts_N=right_or_wrong(np.concatenate([np.arange(50) < letters, np.arange(25) < jokes])),
-        duplicate_N=np.arange(75) < 10,
+        duplicated_N=np.arange(75) < 10,
     )
 
 

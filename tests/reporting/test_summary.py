@@ -1,7 +1,9 @@
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from doge_ray.reporting.comparison import with_oracle
@@ -109,3 +111,17 @@ def test_the_terminal_shows_the_same_cells():
     rows = [row for row in console.file.getvalue().splitlines() if row.startswith("│")]
     shown = [tuple(cell.strip() for cell in row[1:-1].split("│")) for row in rows]
     assert shown == with_oracle(SWEEP).rows
+
+
+def test_at_eighty_columns_every_header_and_cell_is_whole():
+    table = with_oracle(SWEEP)
+    console = Console(width=80, file=io.StringIO(), soft_wrap=True)
+    console.print(terminal(table, SWEEP.name))
+    printed = console.file.getvalue()
+    assert max(map(cell_len, printed.splitlines())) <= 80
+    assert "…" not in printed
+    shown = [line[1:-1] for line in printed.splitlines() if line[:1] in "┃│"]
+    words = {cell.strip() for line in shown for cell in re.split("[┃│]", line)}
+    assert words == {"", *table.header, *(cell for row in table.rows for cell in row)}
+    named = [line for line in shown if line.split("┃")[0].strip() == table.header[0]]
+    assert len(named) == 2  # in two bands, each with the methods

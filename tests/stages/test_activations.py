@@ -16,13 +16,12 @@ from doge_ray.encoders.families import encoder_layers, family_of
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.world import World
 from doge_ray.tickets.activations import ActiveCounts
-from tests.encoders.networks import tiny
+from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_split
 from tests.stages.processes import Pair
 
 ALONE = World(0, 1, torch.device("cpu"))
 DOMAINS = ("books", "tools", "games")
-VARIANTS = ("bert", "roberta", "distilbert", "deberta-v3", "modernbert", "modernbert-biased")
 
 
 def loud(variant: str) -> PreTrainedModel:

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import EncodedSplit
-from doge_ray.engine.predictions import target_metrics
+from doge_ray.engine.work.predictions import target_metrics
 from doge_ray.stages import evaluate
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.world import World
@@ -45,7 +45,7 @@ def test_predictions_depend_on_the_row_alone(
     assert len(np.unique(expected_N)) > 1
     for predictions_N in [predicted(ALONE, variant, split), *pair.run(predicted, variant, split)]:
         np.testing.assert_array_equal(predictions_N, expected_N)
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(evaluate, "FORWARD_BATCH", 7)
     np.testing.assert_array_equal(predicted(ALONE, variant, split), expected_N)
 
 

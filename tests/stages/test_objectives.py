@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from doge_ray.stages.objectives import ROWS_PER_DOMAIN, Minimiser, Objective
-from doge_ray.stages.run import Run
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
 from tests.stages.corpora import random_corpus
@@ -120,10 +120,10 @@ def test_an_objective_learns_and_is_not_the_mean_loss(name: str) -> None:
     def trained(objective: Objective | None) -> tuple[list[float], Tensor]:
         model = network()
         settings = recipe(max_epochs=4, objective=objective)
-        run = Run(model, random_corpus(60), settings, ALONE)
+        training = Training(model, random_corpus(60), settings, ALONE)
         for _ in range(4):
-            run.train_epoch(Forgetful())
-        return [record["loss"] for record in run.history], model.classifier.weight.detach()
+            training.train_epoch(Forgetful())
+        return [record["loss"] for record in training.history], model.classifier.weight.detach()
 
     losses, weight = trained(Objective(name, 0.5))
     assert losses[-1] < 0.7 * losses[0]

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from doge_ray.stages.precision import Precision, autocast, computes_bf16
-from doge_ray.stages.run import Run
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
 from tests.stages.corpora import random_corpus
@@ -53,13 +53,13 @@ def test_bf16_changes_the_logits_a_little() -> None:
 
 def test_a_bf16_training_keeps_float32_weights_and_losses() -> None:
     data = random_corpus(16)
-    runs = {
-        precision: Run(tiny("bert"), data, recipe(precision=precision), World(0, 1, CPU))
+    trainings = {
+        precision: Training(tiny("bert"), data, recipe(precision=precision), World(0, 1, CPU))
         for precision in ("fp32", "bf16")
     }
-    for run in runs.values():
-        run.train_epoch(Forgetful())
-        assert {p.dtype for p in run.model.parameters()} == {torch.float32}
-        assert {s["exp_avg"].dtype for s in run.optimizer.state.values()} == {torch.float32}
-    exact, rounded = (run.history[0]["loss"] for run in runs.values())
+    for training in trainings.values():
+        training.train_epoch(Forgetful())
+        assert {p.dtype for p in training.model.parameters()} == {torch.float32}
+        assert {s["exp_avg"].dtype for s in training.optimizer.state.values()} == {torch.float32}
+    exact, rounded = (training.history[0]["loss"] for training in trainings.values())
     assert 0 < abs(rounded - exact) < 0.05 * exact

@@ -12,9 +12,10 @@ import torch
 
 from doge_ray.domains.encoded import EncodedSplit
 from doge_ray.stages.objectives import Objective
-from doge_ray.stages.run import EpochRecord, Recipe, Run
+from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.snapshots import read_state
 from doge_ray.stages.train import train
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
 from tests.stages.corpora import misleading_corpus
@@ -105,11 +106,11 @@ def test_a_snapshot_of_one_process_serves_another_number(tmp_path: Path) -> None
     noticed = replace(ALONE, has_notice=lambda: data.train.left[0] <= 1)  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         train(tiny("bert"), data, LONG, noticed, folder)
-    run = Run(tiny("bert"), DATA, LONG, ALONE)
-    run.world = replace(ALONE, size=2, rank=1)
-    run.restore(read_state(folder.latest(), ALONE))
-    assert run.progress.steps == 2
-    assert run.progress.loss == 0.0  # rank 0 has it
+    training = Training(tiny("bert"), DATA, LONG, ALONE)
+    training.world = replace(ALONE, size=2, rank=1)
+    training.restore(read_state(folder.latest(), ALONE))
+    assert training.progress.steps == 2
+    assert training.progress.loss == 0.0  # rank 0 has it
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 5000, b"PK\3\4 no archive"])

@@ -18,7 +18,7 @@ from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, EncodedRows, TaggedSplit, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.predictions import target_metrics, write_predictions
+from doge_ray.engine.work.predictions import target_metrics, write_predictions
 from doge_ray.stages import evaluate
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
@@ -155,7 +155,7 @@ def test_predictions_depend_on_the_row_alone(pair: Pair, monkeypatch: pytest.Mon
     assert len(np.unique(expected_W)) > 1
     for predictions_W in [predicted(ALONE, split), *pair.run(predicted, split)]:
         np.testing.assert_array_equal(predictions_W, expected_W)
-    monkeypatch.setattr(evaluate, "BATCH_SIZE", 7)
+    monkeypatch.setattr(evaluate, "FORWARD_BATCH", 7)
     np.testing.assert_array_equal(predicted(ALONE, split), expected_W)
 
 

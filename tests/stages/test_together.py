@@ -16,7 +16,7 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.stages.objectives import Objective
-from doge_ray.stages.run import EpochRecord, Recipe
+from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import VARIANTS, tiny

@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 from doge_ray.domains.encoded import Encoded, EncodedSplit
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
-from doge_ray.stages.run import Run, steps_per_epoch
+from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.stages.train import train
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import tiny
 from tests.stages.corpora import misleading_corpus, random_corpus
@@ -51,10 +52,12 @@ def test_a_training_learns() -> None:
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 def test_an_epoch_sees_every_row_once(micro_batch_size: int | None) -> None:
     data, seen = watched(random_corpus(21))
-    run = Run(network(), data, recipe(micro_batch_size=micro_batch_size, max_epochs=2), ALONE)
+    training = Training(
+        network(), data, recipe(micro_batch_size=micro_batch_size, max_epochs=2), ALONE
+    )
     epochs = []
     for _ in range(2):
-        run.train_epoch(Forgetful())
+        training.train_epoch(Forgetful())
         epochs.append(np.concatenate(seen).tolist())
         seen.clear()
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(21))
@@ -83,11 +86,11 @@ def test_the_best_epoch_remains_and_patience_ends_the_training() -> None:
 
 def test_of_equal_epochs_the_first_is_best() -> None:
     settings = recipe(max_epochs=9, patience=2, learning_rate=0.0)
-    run = Run(network(), random_corpus(8), settings, ALONE)
-    while not run.finished:
-        run.train_epoch(Forgetful())
-    assert len(run.history) == 3
-    assert run.best_epoch == 1
+    training = Training(network(), random_corpus(8), settings, ALONE)
+    while not training.finished:
+        training.train_epoch(Forgetful())
+    assert len(training.history) == 3
+    assert training.best_epoch == 1
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path) -> None:
@@ -102,9 +105,9 @@ def test_biases_and_norms_do_not_decay() -> None:
     start, ends = state_of(network()), {}
     for decay in (0.0, 0.5):
         settings = recipe(batch_size=16, warmup=0.0, weight_decay=decay)
-        run = Run(network(), random_corpus(16), settings, ALONE)
-        run.train_epoch(Forgetful())  # one step
-        ends[decay] = state_of(run.model)
+        training = Training(network(), random_corpus(16), settings, ALONE)
+        training.train_epoch(Forgetful())  # one step
+        ends[decay] = state_of(training.model)
     for name, weight in start.items():
         decayed = 3e-3 * 0.5 * weight if weight.ndim > 1 else torch.zeros_like(weight)
         torch.testing.assert_close(ends[0.0][name] - ends[0.5][name], decayed, atol=1e-6, rtol=1e-3)
@@ -112,25 +115,25 @@ def test_biases_and_norms_do_not_decay() -> None:
 
 
 def test_the_rate_rises_for_a_tenth_of_all_steps_then_falls_to_zero() -> None:
-    run = Run(network(), random_corpus(40), recipe(max_epochs=10, batch_size=10), ALONE)
+    training = Training(network(), random_corpus(40), recipe(max_epochs=10, batch_size=10), ALONE)
     rates = []
     for _ in range(10 * steps_per_epoch(40, 10)):
-        rates.append(run.optimizer.param_groups[0]["lr"])
-        run.step(np.arange(2))
+        rates.append(training.optimizer.param_groups[0]["lr"])
+        training.step(np.arange(2))
     assert rates.index(max(rates)) == 4
     assert max(rates) == 3e-3
     np.testing.assert_allclose(np.diff(rates[:5]), 3e-3 / 4)
     np.testing.assert_allclose(np.diff(rates[4:]), -3e-3 / 36)
-    assert run.optimizer.param_groups[0]["lr"] == 0
+    assert training.optimizer.param_groups[0]["lr"] == 0
 
 
 def test_gradients_are_clipped() -> None:
     start = state_of(network())["classifier.weight"]
     moved = {}
     for clip in (1e-12, 1.0):
-        run = Run(network(), random_corpus(8), recipe(warmup=0.0, clip=clip), ALONE)
-        run.step(np.arange(8))
-        moved[clip] = (run.model.classifier.weight - start).abs().max()
+        training = Training(network(), random_corpus(8), recipe(warmup=0.0, clip=clip), ALONE)
+        training.step(np.arange(8))
+        moved[clip] = (training.model.classifier.weight - start).abs().max()
     # Adam forgives any scale but one near its epsilon.
     assert moved[1e-12] < 1e-2 * moved[1.0]
 
@@ -138,10 +141,12 @@ def test_gradients_are_clipped() -> None:
 def test_dropout_is_on_in_every_epoch() -> None:
     losses = {}
     for model in (network(), tiny("bert")):
-        run = Run(model, random_corpus(24), recipe(learning_rate=0.0, max_epochs=2), ALONE)
-        run.train_epoch(Forgetful())
-        run.train_epoch(Forgetful())  # after an evaluation
-        losses[model.config.hidden_dropout_prob] = [record["loss"] for record in run.history]
+        training = Training(
+            model, random_corpus(24), recipe(learning_rate=0.0, max_epochs=2), ALONE
+        )
+        training.train_epoch(Forgetful())
+        training.train_epoch(Forgetful())  # after an evaluation
+        losses[model.config.hidden_dropout_prob] = [record["loss"] for record in training.history]
     assert losses[0.0][0] == pytest.approx(losses[0.0][1])
     assert losses[0.1][0] != pytest.approx(losses[0.0][0], rel=1e-3)
     assert losses[0.1][1] != pytest.approx(losses[0.0][1], rel=1e-3)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from doge_ray.encoders.surgery import prune
-from doge_ray.stages.run import Recipe
+from doge_ray.stages.recipe import Recipe
 from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, tiny
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]

@@ -18,6 +18,7 @@ import ray
 import yaml
 
 from doge_ray.config import ResourceConfig, SweepConfig
+from doge_ray.engine.cluster.ray_private import kuberay_manifest
 from doge_ray.errors import InputError
 
 AUTOSCALER = Path("~/ray_bootstrap_config.yaml")
@@ -85,14 +86,10 @@ def cluster_file() -> Mapping[str, Any]:
 
 
 def _kuberay() -> Mapping[str, Any]:
-    """The cluster's manifest, asked for as the autoscaler does, whose service account this is."""
-    from ray.autoscaler._private.kuberay.autoscaling_config import AutoscalingConfigProducer
-    from ray.autoscaler._private.kuberay.node_provider import IN_CLUSTER_TOKEN_PATH
-
+    """The cluster's manifest; the head's service account may ask for it."""
     name = os.environ["RAY_CLUSTER_NAME"]
     try:
-        namespace = Path(IN_CLUSTER_TOKEN_PATH).with_name("namespace").read_text()
-        return dict(AutoscalingConfigProducer(name, namespace)())
+        return kuberay_manifest(name)
     except OSError as error:
         raise InputError(
             f"Kubernetes does not tell how many pods the cluster {name!r} may have ({error}); the "

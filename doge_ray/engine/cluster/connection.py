@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import AuthenticationError
 
 from doge_ray.errors import InputError
+from doge_ray.shell import command_line
 
 
 @contextmanager
@@ -35,9 +36,10 @@ def connected(address: str | None = None) -> Iterator[None]:
         )
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"no Ray cluster answers at {address!r} ({error}); start one with ray start --head and "
-            "name it as HOST:6379, with RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH if it asks for "
-            "a token, or unset RAY_ADDRESS to use this machine"
+            f"no Ray cluster answers at {address!r} ({error}); start one with "
+            f"{command_line('ray', 'start', '--head')} and name it as HOST:6379, with "
+            "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH if it asks for a token, or unset "
+            "RAY_ADDRESS to use this machine"
         ) from None
     except (RuntimeError, AuthenticationError) as error:
         if address is None:

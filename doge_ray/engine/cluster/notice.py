@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import ray
-from ray._private.state import state  # Ray Train's own watcher reads it there
+
+from doge_ray.engine.cluster.ray_private import draining_nodes
 
 # Asking the head costs a millisecond; spot machines give two minutes' notice, some 30 seconds.
 INTERVAL = 2.0
@@ -23,5 +24,5 @@ class Notice:
         """Ask, but not more often than every ``INTERVAL`` seconds."""
         if not self._given and time.monotonic() >= self._next:
             self._next = time.monotonic() + INTERVAL
-            self._given = self._node in state.get_draining_nodes()
+            self._given = self._node in draining_nodes()
         return self._given

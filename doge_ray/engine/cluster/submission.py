@@ -24,8 +24,10 @@ import ray
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from doge_ray.engine.cluster.ray_private import UPLOADS
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
+from doge_ray.shell import command_line
 
 TUNNEL = "http://127.0.0.1:8265"
 """Where ``ray dashboard cluster.yaml`` forwards a cluster's job server to."""
@@ -65,7 +67,7 @@ def submit(
     # Ray tells of its uploads and connections.
     for module in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk"):
         logging.getLogger(f"ray.{module}").setLevel(logging.WARNING)
-    logging.getLogger("ray._private.runtime_env.packaging").setLevel(logging.WARNING)
+    logging.getLogger(UPLOADS).setLevel(logging.WARNING)
     address = _job_server(address)
     with _explained(address), tempfile.TemporaryDirectory() as folder:
         main = collect(files, Path(folder))
@@ -73,7 +75,7 @@ def submit(
         command = shlex.join(["python", "-m", "doge_ray.sweep", main, *overrides])
         job = _find_or_start(client, sweep, command, folder)
     shown = redacted(address)
-    stop = f"ray job stop {job} --address {shown}"
+    stop = command_line("ray", "job", "stop", job, "--address", shown)
     print(f"{job} at {shown}: Ctrl-C leaves it running, {stop} ends it", file=sys.stderr)
     try:
         return follow(client, job)
@@ -156,7 +158,8 @@ def _find_or_start(client: JobSubmissionClient, sweep: str, command: str, folder
         raise InputError(
             f"{job.submission_id} runs this sweep with other settings: its command is "
             f"{job.entrypoint.removeprefix('exec ')!r}, or its YAML was another; end it with "
-            f"ray job stop {job.submission_id}, or give this one its own folder with name=NEW_NAME"
+            f"{command_line('ray', 'job', 'stop', str(job.submission_id))}, or give this one its "
+            "own folder with name=NEW_NAME"
         )
     return str(job.submission_id)
 

@@ -12,16 +12,18 @@ import ray
 from ray import tune
 from rich.markup import escape
 
-from doge_ray.engine.choice import present
-from doge_ray.engine.faults import is_memory_kill
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
-from doge_ray.engine.retention import discard_unneeded
 from doge_ray.engine.search.claims import start_claims
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trial import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
+from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.trials.retention import Retention
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.faults import is_memory_kill
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.training import training_job
 from doge_ray.reporting.mask_picture import mask_picture
 
 # How Python names an error; some say more in lines below it.
@@ -32,19 +34,19 @@ _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b")
 class Observer(tune.Callback):
     """Follows the trials of one Tune run."""
 
-    pipeline: Pipeline
-    journal: Journal
+    book: Book
+    retention: Retention
     tracker: Tracker
     outbox: Outbox
     progress: SweepProgress
     claims: Any = field(default_factory=start_claims)
-    _entries: dict[str, Entry] = field(default_factory=dict)
-    _with_weights: list[Entry] = field(default_factory=list)
+    _epochs: dict[str, Entry] = field(default_factory=dict)
+    """How far the running trials got: what the journal need not know of every epoch."""
 
-    def __post_init__(self) -> None:
-        entries = present(self.journal.entries(), self.pipeline)
-        self._entries = {entry.assignment.name: entry for entry in entries}
-        self._with_weights = entries
+    @property
+    def pipeline(self) -> Pipeline:
+        """What determines the trials' stages."""
+        return self.book.pipeline
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune pickles its callbacks into a state that no restart reads."""
@@ -53,9 +55,9 @@ class Observer(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Write down what the trial was assigned, before anything is spent on it."""
         assignment = assignment_of(trial.config)
-        entry = self._entries.get(assignment.name)
-        if entry is None or entry.assignment != assignment or not entry.is_settled:
-            self._write(Entry(assignment))
+        entry = self.book.of(assignment)
+        if entry is None or not entry.is_settled:
+            self.book.write(Entry(assignment))
         self._start_run(assignment)
 
     def on_trial_result(
@@ -66,11 +68,11 @@ class Observer(tune.Callback):
         if "error" in result:
             self._fail(assignment, result["error"])
             return
-        entry = self._entries[assignment.name].reported(result)
+        entry = self._latest(assignment).reported(result)
         if result["finished"]:
-            self._write(*present([replace(entry, status="finished")], self.pipeline))
+            self.book.write(replace(entry, status="finished"))
         elif "loss" in result:
-            self._entries[assignment.name] = entry
+            self._epochs[assignment.name] = entry
             self.outbox.put(partial(self._track_epoch, assignment.name, result))
             most = self.pipeline.graph.config.train.max_epochs
             self.progress.epoch(assignment.name, result, most)
@@ -78,11 +80,11 @@ class Observer(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial finished, or the scheduler stopped it."""
         assignment = assignment_of(trial.config)
-        entry = self._entries[assignment.name]
-        if entry.status == "finished":
+        entry = self.book.of(assignment)
+        if entry is not None and entry.status == "finished":
             self._finish(entry)
-        elif entry.status != "failed":
-            self._stop(entry)
+        elif entry is None or entry.status != "failed":
+            self._stop(self._latest(assignment))
         self._release(trial)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -96,78 +98,71 @@ class Observer(tune.Callback):
         # Another trial may hold the device that this one needs, and wait for what it has claimed.
         self._release(trial)
         if is_memory_kill(error):
-            self._take_less(assignment)
+            self._halve_micro_batch(assignment)
         self.progress.line(f"{assignment.name}  goes on after: {escape(error)}")
 
     def give_up(self, assignment: Assignment, error: str) -> None:
         """Write down that a trial cannot be run."""
-        self._write(Entry(assignment, status="failed", error=error))
+        self.book.write(Entry(assignment, status="failed", error=error))
         self.progress.trial_failed(assignment.name, error)
 
     def is_done(self, assignment: Assignment, *, needs_files: bool = False) -> bool:
         """Whether an earlier run finished a trial, with the pipeline as it is now."""
-        entry = self._entries.get(assignment.name)
-        if entry is None or entry.assignment != assignment or entry.status != "finished":
+        entry = self.book.of(assignment)
+        if entry is None or entry.status != "finished":
             return False
-        return not needs_files or self.pipeline.store.has_files(
-            self.pipeline.training(assignment).stage
-        )
+        training = self.pipeline.trial(assignment).training
+        return not needs_files or self.pipeline.store.has_files(training)
 
-    def settled(self, method: str) -> list[Assignment]:
-        """The trials of a method's search that an earlier run finished or stopped."""
-        return [
-            entry.assignment
-            for entry in self._entries.values()
-            if entry.assignment.method == method
-            and entry.assignment.replicate == 0
-            and entry.is_settled
-        ]
-
-    def recall(self, assignment: Assignment) -> None:
+    def recall(self, entry: Entry) -> None:
         """Count a trial that an earlier run settled; complete its tracking, if that was cut off."""
-        entry = self._entries[assignment.name]
-        self._start_run(assignment)
+        self._start_run(entry.assignment)
         if entry.status == "finished":
             self.outbox.put(partial(self._track, entry))
         else:
             self._end_stopped_run(entry)
         self.progress.trials_found(1)
 
+    def _latest(self, assignment: Assignment) -> Entry:
+        """A running trial with its last epoch, whichever of the two is known."""
+        epoch = self._epochs.get(assignment.name)
+        if epoch is not None and epoch.assignment == assignment:
+            return epoch
+        return self.book.of(assignment) or Entry(assignment)
+
     def _release(self, trial: Any) -> None:
         ray.get(self.claims.release.remote(trial.trial_id))
 
-    def _take_less(self, assignment: Assignment) -> None:
+    def _halve_micro_batch(self, assignment: Assignment) -> None:
         """Of the trainings of a trial, the first that is not published was the running one."""
-        for part in self.pipeline.parts(assignment):
-            if part.training(assignment).take_less(world_size=1):
+        store = self.pipeline.store
+        for part in self.pipeline.trial(assignment).parts:
+            if training_job(part, store).halve_micro_batch(world_size=1):
                 return
 
     def _start_run(self, assignment: Assignment) -> None:
-        job = self.pipeline.training(assignment)
+        training = self.pipeline.trial(assignment).training.digest
         tags = {"doge_ray.method": assignment.method}
-        name, training, params = assignment.name, job.stage.digest, assignment.asdict()
+        name, params = assignment.name, assignment.asdict()
         self.outbox.put(lambda: self.tracker.start(name, training, params, tags))
 
     def _finish(self, entry: Entry) -> None:
-        job = self.pipeline.training(entry.assignment)
+        ticket = self.pipeline.trial(entry.assignment).ticket
         self.outbox.put(partial(self._track, entry))
         self.progress.trial_ended(
             entry.assignment.name,
             f"source dev {entry.dev_metric or 0:.1%}, "
-            f"{job.ticket.parameter_fraction:.0%} of the encoder removed",
+            f"{ticket.parameter_fraction:.0%} of the encoder removed",
         )
-        self._with_weights = discard_unneeded(
-            [*self._with_weights, entry], list(self._entries.values()), self.pipeline
-        )
+        self.retention.after(entry)
 
     def _track(self, entry: Entry) -> None:
         """Everything about a finished trial, from the store: nothing depends on live reports."""
         name = entry.assignment.name
         if self.tracker.is_closed(name):
             return
-        store, job = self.pipeline.store, self.pipeline.training(entry.assignment)
-        trained = store.result(job.stage) or {}
-        target = store.result(self.pipeline.evaluation(job.stage).stage) or {}
+        store, trial = self.pipeline.store, self.pipeline.trial(entry.assignment)
+        trained, target = store.result(trial.training) or {}, store.result(trial.evaluation) or {}
         for record in trained["history"]:
             self._track_epoch(name, record | {"epoch_dev_metric": record["dev_metric"]})
         self.tracker.end(
@@ -176,28 +171,27 @@ class Observer(tune.Callback):
                 "dev_metric_best": trained["dev_metric"],
                 "best_epoch": trained["best_epoch"],
                 "micro_batch_size": trained.get("micro_batch_size"),
-                "unit_fraction": job.ticket.unit_fraction,
-                "parameter_fraction": job.ticket.parameter_fraction,
+                "unit_fraction": trial.ticket.unit_fraction,
+                "parameter_fraction": trial.ticket.parameter_fraction,
                 "target_metric": target["target_metric"],
                 "target_metric_deduplicated": target["target_metric_deduplicated"],
                 **{f"target.{name}": value for name, value in target["target"].items()},
             },
-            texts={"ticket.json": job.ticket.to_json()},
-            figures={"ticket.png": mask_picture(job.ticket)},
+            texts={"ticket.json": trial.ticket.to_json()},
+            figures={"ticket.png": mask_picture(trial.ticket)},
         )
 
     def _stop(self, entry: Entry) -> None:
         assignment = entry.assignment
-        self._write(replace(entry, status="stopped"))
-        self.pipeline.store.discard_unpublished(self.pipeline.training(assignment).stage)
+        self.book.write(replace(entry, status="stopped"))
+        self.pipeline.store.discard_unpublished(self.pipeline.trial(assignment).training)
         self._end_stopped_run(entry)
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
 
     def _fail(self, assignment: Assignment, error: str) -> None:
         # A trial whose process never came up was not started either.
         self._start_run(assignment)
-        entry = self._entries.get(assignment.name, Entry(assignment))
-        self._write(replace(entry, status="failed", error=error))
+        self.book.write(replace(self._latest(assignment), status="failed", error=error))
         self._end_run(assignment, {"error": error}, "FAILED")
         self.progress.trial_failed(assignment.name, error)
 
@@ -224,10 +218,6 @@ class Observer(tune.Callback):
             **{f"dev.{name}": value for name, value in result["dev"].items()},
         }
         self.tracker.epoch(name, result["epoch"], metrics)
-
-    def _write(self, entry: Entry) -> None:
-        self._entries[entry.assignment.name] = entry
-        self.journal.write(entry)
 
 
 def _cause(error_file: str | None) -> str:

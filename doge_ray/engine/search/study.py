@@ -20,13 +20,14 @@ from ray.tune.search.optuna import OptunaSearch
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.cluster.capacity import HEAD, worker_resources
-from doge_ray.engine.faults import LOSSES
-from doge_ray.engine.journal import Entry, Journal
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch
 from doge_ray.engine.search.space import Space, grid, make_sampler, recorded_points
 from doge_ray.engine.search.trial import run_trial
+from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.journal import Entry
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.faults import LOSSES
 from doge_ray.seeds import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -34,22 +35,21 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 _METRIC = {"metric": "dev_metric", "mode": "max"}
 
 
-def run_studies(
-    methods: Sequence[str], pipeline: Pipeline, journal: Journal, observer: Observer
-) -> None:
+def run_studies(methods: Sequence[str], observer: Observer) -> None:
     """Search each method's hyper-parameters by the source domains' dev metric, side by side.
 
-    Trials in the journal come first, in their order, and are found published; so a study that was
+    Trials in the book come first, in their order, and are found published; so a study that was
     killed, or is asked for more trials, goes on where it was.
     """
-    config = pipeline.graph.config
+    config = observer.pipeline.graph.config
     methods = [method for method in methods if not _is_over(method, config, observer)]
     if not methods:
         return
     trials = config.search.num_trials
     at_once = min(trials, config.search.max_concurrent or trials)
     rounds = {
-        method: Rounds(_searcher(method, config, journal), trials, at_once) for method in methods
+        method: Rounds(_searcher(method, config, observer.book), trials, at_once)
+        for method in methods
     }
     schedulers = {method: _scheduler(config) for method in methods}
     tune_config = TuneConfig(
@@ -59,21 +59,21 @@ def run_studies(
         max_concurrent_trials=at_once,
         reuse_actors=True,
     )
-    _fit(pipeline, observer, tune_config, {}, f"{config.name}-{'-'.join(methods)}")
+    _fit(observer, tune_config, {}, f"{config.name}-{'-'.join(methods)}")
 
 
 def _is_over(method: str, config: SweepConfig, observer: Observer) -> bool:
     """Whether an earlier run finished a study; Tune's start would cost more than its replay."""
-    settled = observer.settled(method)
+    settled = [entry for entry in observer.book.search(method) if entry.is_settled]
     over = len(settled) == config.search.num_trials
-    for assignment in settled if over else []:
-        observer.recall(assignment)
+    for entry in settled if over else []:
+        observer.recall(entry)
     return over
 
 
-def _searcher(method: str, config: SweepConfig, journal: Journal) -> OptunaSearch:
+def _searcher(method: str, config: SweepConfig, book: Book) -> OptunaSearch:
     """One method's Optuna study, which begins with the draws of earlier runs."""
-    entries = {e.assignment.trial: e for e in journal.entries(method, search=True)}
+    entries = {entry.assignment.trial: entry for entry in book.search(method)}
     points = recorded_points(method, {n: e.assignment.asdict() for n, e in entries.items()})
     if config.search.sampler == "grid":
         whole = grid(method, config.search, config.seed)
@@ -86,14 +86,12 @@ def _searcher(method: str, config: SweepConfig, journal: Journal) -> OptunaSearc
     )
 
 
-def run_assignments(
-    assignments: Mapping[Assignment, bool], pipeline: Pipeline, observer: Observer
-) -> None:
+def run_assignments(assignments: Mapping[Assignment, bool], observer: Observer) -> None:
     """Run trials that are known beforehand; the flag says whose weights are needed afterwards."""
-    config = pipeline.graph.config
+    config = observer.pipeline.graph.config
     done = [a for a, needed in assignments.items() if observer.is_done(a, needs_files=needed)]
-    for assignment in done:
-        observer.recall(assignment)
+    for entry in filter(None, map(observer.book.of, done)):
+        observer.recall(entry)
     if len(done) == len(assignments):
         return
     tune_config = TuneConfig(
@@ -106,7 +104,7 @@ def run_assignments(
         asdict(a) | {"keep_files": needed} for a, needed in assignments.items() if a not in done
     ]
     space = {"known": tune.grid_search(known)}
-    _fit(pipeline, observer, tune_config, space, f"{config.name}-replicates")
+    _fit(observer, tune_config, space, f"{config.name}-replicates")
 
 
 class _Constants:
@@ -153,14 +151,8 @@ def _scheduler(config: SweepConfig) -> TrialScheduler:
     return FIFOScheduler()
 
 
-def _fit(
-    pipeline: Pipeline,
-    observer: Observer,
-    tune_config: TuneConfig,
-    space: dict[str, Any],
-    name: str,
-) -> None:
-    config = pipeline.graph.config
+def _fit(observer: Observer, tune_config: TuneConfig, space: dict[str, Any], name: str) -> None:
+    pipeline, config = observer.pipeline, observer.pipeline.graph.config
     trainable = tune.with_parameters(run_trial, pipeline=pipeline, claims=observer.claims)
     # Tune's own state is not needed again: the journal and the store are what a restart reads.
     with tempfile.TemporaryDirectory() as scratch:

@@ -13,13 +13,16 @@ from ray import tune
 from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from doge_ray.engine.choice import seen_metric
 from doge_ray.engine.cluster.notice import Notice
-from doge_ray.engine.faults import describe, is_hopeless, is_loss
-from doge_ray.engine.jobs import Job, Report
-from doge_ray.engine.pipeline import Assignment, Pipeline
 from doge_ray.engine.search.claims import hold
-from doge_ray.engine.workers import own_device, run_on_workers
+from doge_ray.engine.store import StageStore
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.faults import describe, is_hopeless, is_loss
+from doge_ray.engine.work.jobs import Job, Report, evaluation_job
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.training import training_job
+from doge_ray.engine.work.trial import Trial
+from doge_ray.engine.work.workers import own_device, run_on_workers
 from doge_ray.stages.world import World
 
 _FIELDS = tuple(Assignment.__dataclass_fields__)
@@ -45,21 +48,20 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
 
 
 def _train(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
-    assignment, stopped = assignment_of(config), config.get("stopped")
-    job = pipeline.training(assignment)
-    if stopped and stopped["training"] == job.stage.digest:
+    stopped, keep_files = config.get("stopped"), config.get("known", {}).get("keep_files", False)
+    trial, store = pipeline.trial(assignment_of(config)), pipeline.store
+    if stopped and stopped["training"] == trial.training.digest:
         tune.report(stopped)
         return
-    for part in pipeline.parts(assignment):
-        stage = part.training(assignment).stage
-        with hold(claims, stage.digest, tune.get_context().get_trial_id()):
-            report = tune.report if part is pipeline else _quiet
-            _perform(_unpublished(part, config), part, report)
-    result = pipeline.store.result(job.stage) or {}
+    for part in trial.parts:
+        with hold(claims, part.training.digest, tune.get_context().get_trial_id()):
+            report = tune.report if part is trial else _quiet
+            _perform(_unpublished(part, store, keep_files), pipeline, report)
+    result = store.result(trial.training) or {}
     tune.report(
         {
-            **job.identity,
-            "dev_metric": seen_metric(assignment, pipeline),
+            **trial.identity,
+            "dev_metric": trial.seen_metric(store),
             "epoch": result["epochs"],
             "training_seconds": result["seconds"],
             "finished": True,
@@ -87,15 +89,12 @@ def _quiet(metrics: dict[str, Any]) -> None:
     """The epochs of a fold are no epochs of the trial."""
 
 
-def _unpublished(pipeline: Pipeline, config: dict[str, Any]) -> list[Job]:
-    """The jobs of a trial that are still to be done."""
-    assignment = assignment_of(config)
-    job = pipeline.training(assignment)
-    store, evaluation = pipeline.store, pipeline.evaluation(job.stage)
-    unevaluated = store.result(evaluation.stage) is None
-    needs_files = unevaluated or config.get("known", {}).get("keep_files", False)
-    untrained = not store.has_files(job.stage) if needs_files else store.result(job.stage) is None
-    return ([job] if untrained else []) + ([evaluation] if unevaluated else [])
+def _unpublished(trial: Trial, store: StageStore, keep_files: bool) -> list[Job]:
+    """The jobs of a trial, or of one of its folds, that are still to be done."""
+    training, evaluation = training_job(trial, store), evaluation_job(trial, store)
+    needs_files = keep_files or not evaluation.is_done
+    is_trained = training.is_done if needs_files else store.result(trial.training) is not None
+    return [*([] if is_trained else [training]), *([] if evaluation.is_done else [evaluation])]
 
 
 def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:

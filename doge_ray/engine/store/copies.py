@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from doge_ray.atomic import new_folder
 from doge_ray.domains.cache import cache_folder
 
 UNUSED = 3600.0
@@ -32,14 +33,8 @@ def local_copy(name: str, download: Callable[[Path], None]) -> Path:
     copies.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=copies) as scratch:
         _move_unused(copies, Path(scratch))
-        copy = Path(scratch) / "copy"
-        copy.mkdir()
+    with new_folder(target) as copy:
         download(copy)
-        try:
-            copy.rename(target)
-        except OSError:
-            if not target.exists():  # else another process was faster
-                raise
     return target
 
 

@@ -52,10 +52,21 @@ class Stage:
 class StageStore(Storage):
     """Published stages and snapshots of running ones."""
 
+    @cached_property
+    def _results(self) -> dict[str, dict[str, Any]]:
+        """Published results that this process has read: they never change."""
+        return {}
+
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
         """The JSON result of a stage; None where it is not published (or has no snapshot)."""
+        if slot == "published" and stage.path in self._results:
+            return self._results[stage.path]
         record = self._record(stage.path, slot)
-        return None if record is None else record["result"]
+        if record is None:
+            return None
+        if slot == "published":
+            self._results[stage.path] = record["result"]
+        return dict(record["result"])
 
     def has_files(self, stage: Stage) -> bool:
         """Whether a stage is published and its files are still there."""
@@ -85,6 +96,7 @@ class StageStore(Storage):
             slot: a published stage keeps no snapshot.
         """
         earlier = [self._record(stage.path, name) for name in _SLOTS]
+        self._results.pop(stage.path, None)
         if slot == "snapshot" and earlier[0] is not None:
             return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
@@ -119,9 +131,9 @@ class StageStore(Storage):
 
         Args:
             age: seconds; younger files may be what a process is about to publish. Default:
-                ``abandoned_after``.
+                as the backend says.
         """
-        age = self.abandoned_after if age is None else age
+        age = self._backend.abandoned_after if age is None else age
         youngest: dict[tuple[str, str], float] = {}
         for path, idle in self.idle("").items():
             kind, digest, name = (*path.split("/"), "", "")[:3]

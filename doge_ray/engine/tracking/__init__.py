@@ -1,1 +1,3 @@
-"""MLflow: the ``tracker`` writes, the ``outbox`` keeps what it cannot take now."""
+"""MLflow: its ``server``, the ``tracker`` that writes, the ``outbox`` of what it cannot take now,
+and the ``runs`` that are found again.
+"""

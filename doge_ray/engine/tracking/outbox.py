@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from rich.markup import escape
 
-from doge_ray.engine.tracking.tracker import is_refused
+from doge_ray.engine.tracking.server import is_refused
 from doge_ray.redact import redacted
 
 PAUSE = 30.0

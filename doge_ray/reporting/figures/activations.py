@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from doge_ray.reporting.figures.style import SHADES, NotDrawnError, styled
+from doge_ray.reporting.figures.style import SHADES, NotDrawnError, legible, styled
 from doge_ray.reporting.records import SweepRecords
 
 SHOWN = 35
@@ -47,7 +47,7 @@ def draw(
             edgecolors="white",
             linewidth=0.8,
         )
-        axes.set_yticks(np.arange(num_domains) + 0.5, records.active.domains)
+        axes.set_yticks(np.arange(num_domains) + 0.5, legible(records.active.domains))
         axes.set_ylim(num_domains, 0)
         axes.set_xticks(np.arange(len(shown_S)) + 0.5, map(str, shown_S), rotation=90, fontsize=6)
         axes.tick_params(length=0)

@@ -10,7 +10,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Wedge
 
-from doge_ray.reporting.figures.style import FAINT, NotDrawnError, domain_colors, styled
+from doge_ray.reporting.figures.style import FAINT, NotDrawnError, domain_colors, legible, styled
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.importance import domain_scores
 
@@ -47,7 +47,8 @@ def draw(records: SweepRecords) -> Figure:
     axes.axvline(num_heads + 0.3, color=FAINT, linewidth=0.8)
     axes.set_xlabel("head")
     axes.set_ylabel("layer")
-    handles = [Patch(color=c, label=d) for c, d in zip(colors, moments.domains, strict=True)]
+    names = legible(moments.domains)
+    handles = [Patch(color=c, label=name) for c, name in zip(colors, names, strict=True)]
     figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)))
     return figure
 

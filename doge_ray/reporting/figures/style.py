@@ -10,6 +10,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from doge_ray.domains.names import shortened
+
 P = ParamSpec("P")
 
 INK, FAINT, LIGHT, DARK = "#22303c", "#9aa5ae", "#e9e5da", "#1f5f8b"
@@ -77,6 +79,11 @@ def method_style(method: str, methods: Sequence[str]) -> MethodStyle:
     """Fixed for the paper's methods; the others take the rest in the sweep's order."""
     others = [name for name in methods if name not in _KNOWN]
     return _KNOWN.get(method) or _OTHERS[others.index(method) % len(_OTHERS)]
+
+
+def legible(domains: Sequence[str]) -> list[str]:
+    """Names that leave room for the drawing."""
+    return shortened(domains, 32)
 
 
 def domain_colors(number: int) -> list[Any]:

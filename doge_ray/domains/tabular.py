@@ -1,0 +1,185 @@
+"""Tabular files (JSON lines, CSV, Parquet) as records, each of which knows where it stands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from doge_ray.domains.checks import suggestion
+from doge_ray.domains.labelled import LabelledText
+from doge_ray.errors import InputError
+
+
+class Record(NamedTuple):
+    """One row: its file, its line (Parquet: its row, from 1) and its values by column."""
+
+    file: Path
+    number: int
+    values: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """Where the row stands, for messages."""
+        unit = "row" if self.file.suffix == ".parquet" else "line"
+        return f"{self.file}, {unit} {self.number}"
+
+    def text(self, column: str) -> str:
+        """The text in ``column``; blank and missing texts raise InputError."""
+        value = self._value(column)
+        if not isinstance(value, str):
+            raise InputError(f"{self.place}: {column}={value!r} is no text; write a string")
+        self._check_letters(column, value)
+        if not value.strip():
+            raise InputError(f"{self.place}: {column} is empty; give a text or remove the row")
+        return value
+
+    def name(self, column: str) -> str:
+        """The label or domain in ``column``: a string, or an integer as a string."""
+        value = self._value(column)
+        if not isinstance(value, str | int) or value == "":
+            raise InputError(
+                f"{self.place}: {column}={value!r} is no name; write a string or an integer"
+            )
+        self._check_letters(column, str(value))
+        return str(value)
+
+    def _check_letters(self, column: str, value: str) -> None:
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise InputError(
+                f"{self.place}: {column} holds half a character, such as a cut emoji; mend it or "
+                "remove the row"
+            )
+
+    def _value(self, column: str) -> Any:
+        if column not in self.values:
+            raise _no_column(self.place, column, self.values)
+        return self.values[column]
+
+
+def read_records(file: Path, columns: Collection[str]) -> list[Record]:
+    """The rows of a .jsonl, .json (one object per line), .csv or .parquet file.
+
+    ``columns`` are those that will be asked for; a Parquet file is read no further.
+
+    Raises:
+        InputError: the file is missing, of another kind, malformed or without one of the columns.
+    """
+    reader = READERS.get(file.suffix)
+    if reader is None:
+        raise InputError(f"{file}: {file.suffix!r} files are not read; write {', '.join(READERS)}")
+    if not file.is_file():
+        raise InputError(f"{file}: there is no such file; check data.path or data.root")
+    return [Record(file, number, values) for number, values in reader(file, columns)]
+
+
+def labelled_text(
+    records: Sequence[Record],
+    labels: Mapping[str, int],
+    *,
+    text: str,
+    text_pair: str | None,
+    label: str,
+) -> LabelledText:
+    """The texts and class indices of ``records``, from the named columns.
+
+    Raises:
+        InputError: a text is missing or blank, or a label is not among ``labels``.
+    """
+    indices = []
+    for row in records:
+        name = row.name(label)
+        if name not in labels:
+            raise InputError(
+                f"{row.place}: {label}={name!r} is not among the labels to learn, "
+                f"{', '.join(labels)}; correct it or remove the row"
+            )
+        indices.append(labels[name])
+    pairs = None if text_pair is None else tuple(row.text(text_pair) for row in records)
+    return LabelledText(tuple(row.text(text) for row in records), pairs, tuple(indices))
+
+
+Numbered = Iterator[tuple[int, Mapping[str, Any]]]
+"""Values by column, each with the line of its file (Parquet: its row, from 1)."""
+
+
+def _json_lines(file: Path, _: Collection[str]) -> Numbered:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise InputError(
+                    f"{file}, line {number}: not JSON ({error}); write one object per line, UTF-8"
+                ) from error
+            if not isinstance(values, dict):
+                raise InputError(
+                    f"{file}, line {number}: a {type(values).__name__}, not an object; "
+                    "write one object per line"
+                )
+            yield number, values
+
+
+def _csv(file: Path, columns: Collection[str]) -> Numbered:
+    csv.field_size_limit(sys.maxsize)  # a long text is no mistake
+    reader = csv.DictReader(io.StringIO(_utf8(file), newline=""), strict=True)
+    try:
+        header = reader.fieldnames or ()
+        _check_columns(f"{file}, line 1", columns, header)
+        for values in reader:
+            # csv files the fields beyond the header under None, and fills missing ones with None.
+            if None in values or None in values.values():
+                raise _bad_csv(file, reader.line_num, f"not the header's {len(header)} fields")
+            yield reader.line_num, values
+    except csv.Error as error:
+        raise _bad_csv(file, reader.line_num + 1, str(error)) from error
+
+
+def _bad_csv(file: Path, line: int, reason: str) -> InputError:
+    rule = 'quote texts that hold commas, line ends or quotes: "a ""quoted"" text"'
+    return InputError(f"{file}, line {line}: {reason}; {rule}")
+
+
+def _utf8(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{file}, line {line}: not UTF-8; save the file as UTF-8") from error
+
+
+def _parquet(file: Path, columns: Collection[str]) -> Numbered:
+    try:
+        with pq.ParquetFile(file) as table:
+            there = table.schema_arrow.names
+            _check_columns(str(file), columns, there)
+            rows = table.read(columns=list(columns)).to_pylist()
+    # Some values Arrow can hold and Python cannot, such as dates before the year 1.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise InputError(f"{file}: not a readable Parquet file ({error}); write it anew") from error
+    yield from enumerate(rows, 1)
+
+
+def _check_columns(place: str, columns: Iterable[str], there: Sequence[str]) -> None:
+    for column in columns:
+        if column not in there:
+            raise _no_column(place, column, there)
+        if there.count(column) > 1:
+            raise InputError(f"{place}: there are two columns {column!r}; keep one")
+
+
+def _no_column(place: str, column: str, there: Iterable[str]) -> InputError:
+    return InputError(f"{place}: no column {column!r}; {suggestion(column, there)}")
+
+
+READERS = {".jsonl": _json_lines, ".json": _json_lines, ".csv": _csv, ".parquet": _parquet}

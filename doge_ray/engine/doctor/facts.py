@@ -1,0 +1,89 @@
+"""What a node says of itself, for the doctor. Runs on every node, so it imports little."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from doge_ray.domains.cache import cache_folder
+from doge_ray.engine.store.storage import Storage
+from doge_ray.errors import InputError, SweepError
+from doge_ray.shipped import BESIDE, PACKAGE
+
+_PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one node, by its own clock.
+
+    ``read`` is what it found where the driver had written, ``refused`` the storage's error where
+    there was one. Times are in seconds, ``free`` in bytes by folder.
+    """
+
+    versions: dict[str, str]
+    gpus: int
+    read: str | None
+    refused: str | None
+    free: dict[str, int]
+    begun: float
+    ended: float
+
+
+def gather(storage: str, driver: str, node: str) -> Facts:
+    """The facts of this node; copies a file of the storage, the driver's, to another, the node's.
+
+    Raises:
+        ImportError: torch cannot be loaded here.
+    """
+    begun = time.time()
+    import torch
+
+    read, refused = _copy(storage, driver, node)
+    gpus = torch.cuda.device_count()
+    return Facts(versions(), gpus, read, refused, _free(), begun, time.time())
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that must agree; of doge_ray with a hash of its source."""
+    # The build of torch, as in 2.13.0+cpu, may differ between a head and its GPU nodes.
+    found = {name: version(name).partition("+")[0] for name in _PACKAGES}
+    source = f"{version('doge-ray')} ({source_digest()})"
+    return {"python": platform.python_version(), "doge_ray": source, **found}
+
+
+def source_digest() -> str:
+    """Of the installed modules, by name and content."""
+    digest = hashlib.sha256()
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if BESIDE in file.parents:
+            continue  # in a wheel: they build the package, and are no part of it
+        digest.update(str(file.relative_to(PACKAGE)).encode() + b"\n" + file.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _copy(root: str, source: str, target: str) -> tuple[str | None, str | None]:
+    """What was read, and the error that kept it from being read or written."""
+    try:
+        storage = Storage(root)
+        storage.patience = 0.0  # a sweep waits for a storage, a doctor names what is wrong with it
+        read = storage.read_text(source)
+        if read is not None:
+            storage.write_text(target, read)
+    except SweepError as error:
+        return None, str(error.__cause__)
+    except (OSError, ValueError, InputError) as error:
+        return None, str(error)
+    return read, None
+
+
+def _free() -> dict[str, int]:
+    """Of the file systems of temporary files and of copies from the storage."""
+    cache = next(folder for folder in (cache_folder(), *cache_folder().parents) if folder.exists())
+    folders = {tempfile.gettempdir(), str(cache)}
+    return {folder: shutil.disk_usage(folder).free for folder in folders}

@@ -1,0 +1,115 @@
+"""Whose results a sweep's folder holds: ``sweep.json`` and ``audit.json``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from doge_ray.config.load import check_name, validate
+from doge_ray.domains.audit import Audit
+from doge_ray.engine.store import StageStore
+from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.work.graph import Graph
+from doge_ray.errors import DAMAGED, InputError
+
+SWEEP, AUDIT = "sweep.json", "audit.json"
+
+
+def claim_folder(results: Storage, graph: Graph, audit: Audit) -> None:
+    """Say in a sweep's folder whose results it holds."""
+    folder = graph.config.name
+    results.write_text(f"{folder}/{SWEEP}", json.dumps(_describe(graph), indent=1))
+    results.write_text(f"{folder}/{AUDIT}", json.dumps(audit.to_dict(), indent=1))
+
+
+def is_claimed(results: Storage, name: str) -> bool:
+    """Whether a single sweep was started under a name."""
+    return results.has(f"{name}/{SWEEP}")
+
+
+def check_folder(results: Storage, graph: Graph) -> None:
+    """Refuse a folder that holds another sweep's results.
+
+    Raises:
+        InputError: names the settings that differ.
+    """
+    if not is_claimed(results, graph.config.name):
+        return
+    before, now = _described(results, graph.config.name).science, graph.science
+    changed = [
+        f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+    if changed:
+        raise InputError(
+            f"{results.root}/{graph.config.name} holds a sweep with other settings "
+            f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
+        )
+
+
+def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:
+    """The graph of a sweep that was started, from its folder alone.
+
+    Raises:
+        InputError: there is no such sweep in the storage.
+    """
+    results = Storage(storage)
+    if not is_claimed(results, check_name(name)):
+        names = [n for n in results.list("") if is_claimed(results, n)]
+        there = f"there are: {', '.join(names)}" if names else "there is none yet"
+        raise InputError(f"storage={storage!r} holds no sweep named {name!r}; {there}")
+    graph = _described(results, name)
+    if graph.config.name != name:
+        raise InputError(
+            f"{results.root}/{name}/{SWEEP} is of a sweep named {graph.config.name!r}; give its "
+            "folder that name again"
+        )
+    return graph, StageStore(results.below("store")), results
+
+
+def read_audit(storage: Storage, sweep: str) -> Audit | None:
+    """The audit that a sweep left in its folder."""
+    if not storage.has(f"{sweep}/{AUDIT}"):
+        return None
+    try:
+        return Audit.from_dict(json.loads(storage.read_text(f"{sweep}/{AUDIT}") or ""))
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{storage.root}/{sweep}/{AUDIT} is damaged ({error}); start the sweep again: it is "
+            "written anew, and nothing is computed twice"
+        ) from None
+
+
+def _describe(graph: Graph) -> dict[str, Any]:
+    model = asdict(graph.model) | {"parameters": graph.model.parameters._asdict()}
+    return {
+        "config": graph.config.model_dump(mode="json"),
+        "model": model,
+        "corpus": graph.corpus,
+        "label_names": list(graph.label_names),
+        "folds": dict(graph.folds),
+        "task": graph.task,
+    }
+
+
+def _described(results: Storage, name: str) -> Graph:
+    """The inverse of ``_describe``, from the sweep's folder."""
+    place = f"{results.root}/{name}/{SWEEP}"
+    try:
+        record = json.loads(results.read_text(f"{name}/{SWEEP}") or "")
+        config = validate(record["config"], place)
+        graph = _GRAPH.validate_python(record | {"config": config})
+        graph.model.parameters.require(graph.model.num_layers, graph.model.num_heads)
+    except DAMAGED as error:
+        raise InputError(
+            f"{place} does not describe a sweep ({error}); restore it, or delete its folder and "
+            "start the sweep again: what is in the store is not computed again"
+        ) from None
+    return graph
+
+
+_GRAPH = TypeAdapter(Graph)

@@ -1,0 +1,85 @@
+"""What became of every trial of a sweep, one small JSON file each.
+
+The driver alone writes them: when a trial starts, so that its hyper-parameters are known after a
+crash, and when it ends.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.work.assignment import Assignment
+
+Status = Literal["running", "finished", "stopped", "failed"]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
+"""Names folders of the store."""
+
+_REPORTED = ("training", "ticket", "dev_metric", "epoch", "training_seconds")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A trial: what it was assigned, how it ended, and the stages it led to."""
+
+    assignment: Assignment
+    status: Status = "running"
+    training: Digest | None = None
+    ticket: Digest | None = None
+    dev_metric: float | None = None
+    selection_metric: float | None = None
+    epoch: int | None = None
+    training_seconds: float | None = None
+    error: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the trial is not to run again: it finished, or the scheduler stopped it."""
+        return self.status in ("finished", "stopped")
+
+    def reported(self, metrics: dict[str, Any]) -> Entry:
+        """The entry after a report of its trial."""
+        known = {key: metrics[key] for key in _REPORTED}
+        return replace(self, **known)
+
+
+class Journal:
+    """The entries of one sweep, below its folder."""
+
+    def __init__(self, storage: Storage, sweep: str) -> None:
+        self.storage, self.folder = storage, f"{sweep}/trials"
+
+    def write(self, entry: Entry) -> None:
+        """Add an entry, or replace it."""
+        text = json.dumps(asdict(entry), indent=1)
+        self.storage.write_text(f"{self.folder}/{entry.assignment.name}.json", text)
+
+    def entries(self, method: str | None = None, *, search: bool = False) -> list[Entry]:
+        """All entries by replicate and number; of one method, or of its search alone."""
+        entries = (self._read(name) for name in self._names())
+        chosen = [
+            entry
+            for entry in entries
+            if entry is not None
+            and method in (None, entry.assignment.method)
+            and not (search and entry.assignment.replicate)
+        ]
+        return sorted(chosen, key=lambda e: (e.assignment.replicate, e.assignment.trial))
+
+    def _read(self, name: str) -> Entry | None:
+        """None for a damaged file: its trial runs again, and finds what it has published."""
+        try:
+            entry = _ENTRY.validate_python(self.storage.read_record(f"{self.folder}/{name}"))
+        except ValidationError:
+            return None
+        return entry if name == f"{entry.assignment.name}.json" else None
+
+    def _names(self) -> list[str]:
+        return [name for name in self.storage.list(self.folder) if name.endswith(".json")]
+
+
+_ENTRY = TypeAdapter(Entry)

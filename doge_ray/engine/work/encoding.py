@@ -1,0 +1,35 @@
+"""The data of a sweep as tokens, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from doge_ray.domains.corpus import Corpus
+from doge_ray.domains.encode import encode
+from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.encoders.families import family_of
+from doge_ray.encoders.stock import read_config
+from doge_ray.encoders.tokenizer import load_tokenizer
+from doge_ray.engine.store import StageStore
+from doge_ray.engine.work.graph import Graph
+from doge_ray.errors import InputError
+
+
+def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
+    """The tokenised corpus, from the store if it is there."""
+    if store.result(graph.encoding) is None:
+        tokenizer = load_tokenizer(model_folder)
+        train = graph.config.train
+        config, length = read_config(model_folder), train.max_length
+        longest = family_of(config).longest_input(config)
+        if longest is not None and length > longest:
+            raise InputError(
+                f"train.max_length={length} is more than the {longest} positions of the model; "
+                "choose that or less"
+            )
+        store.put(
+            graph.encoding,
+            {},
+            lambda folder: encode(corpus, tokenizer, length, folder, train.long_sentences),
+        )
+    return open_encoded(store.files(graph.encoding))

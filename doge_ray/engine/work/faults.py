@@ -1,0 +1,74 @@
+"""What to make of a failure: try again, and does it count?
+
+A process, a node or the memory of a machine that is lost is nobody's fault: the work goes on from
+its last snapshot, without counting against ``search.max_failures``. An error that the code raised
+counts. A loss that is not finite would not be another the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from ray.exceptions import RayError
+from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
+
+from doge_ray.engine.cluster.ray_private import is_startup_timeout
+
+# Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
+LOSSES = 32
+
+
+class SmallerBatchError(Exception):
+    """A group of workers has to begin again, with less in memory at once."""
+
+
+def is_hopeless(error: BaseException) -> bool:
+    """Whether a new attempt would end the same way."""
+    return isinstance(error, FloatingPointError)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether a failure is that of a process, a node or a connection, not of the code."""
+    if isinstance(error, WorkerGroupError):
+        return _is_loss_of_group(error.worker_failures.values())
+    if isinstance(error, SmallerBatchError | TrainingFailedError):
+        return True
+    # Workers that fail their health check, or do not come up, are Ray's own kinds of error.
+    return isinstance(error, RayError) or type(error).__module__.startswith("ray.")
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether a group of workers only waited in vain for machines, such as spots sold out."""
+    failure = error.controller_failure if isinstance(error, ControllerError) else error
+    return is_startup_timeout(failure)
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """What a group's failure consists of: the workers' own errors, if there are any."""
+    if isinstance(error, ControllerError):
+        return [error.controller_failure]
+    failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else [error]
+    own = [each for each in failures if not is_loss(each) and not _lost_its_peer(each)]
+    return own or list(failures)
+
+
+def describe(error: BaseException) -> str:
+    """One line: the kind of error and its message."""
+    cause, *_ = causes(error)
+    lines = str(cause).strip().splitlines() or [""]
+    return f"{type(cause).__name__}: {lines[0]}"
+
+
+def is_memory_kill(text: str) -> bool:
+    """Whether Ray says that it killed a process because its node ran out of memory."""
+    return "running low on memory" in text
+
+
+def _is_loss_of_group(failures: Collection[BaseException]) -> bool:
+    """When one worker goes, those that wait for it fail too: with errors of their connections."""
+    return any(map(is_loss, failures)) or all(map(_lost_its_peer, failures))
+
+
+def _lost_its_peer(error: BaseException) -> bool:
+    return isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error)

@@ -1,0 +1,115 @@
+"""Scoring on Ray Train workers: a sweep's fine-tuned models, or any model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ray.train import TrainingFailedError
+
+from doge_ray.config import SweepConfig
+from doge_ray.domains.corpus import Corpus
+from doge_ray.domains.encoded import Encoded
+from doge_ray.encoders.families import unit_parameters, unit_shape
+from doge_ray.encoders.folders import load_model, save_model
+from doge_ray.encoders.locate import fingerprint
+from doge_ray.encoders.masks import require_dense
+from doge_ray.encoders.stock import task_of
+from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.work.encoding import encode_once
+from doge_ray.engine.work.faults import describe
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.engine.work.jobs import SCORES, ActivationJob, Job, scoring_job
+from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.workers import run_on_workers
+from doge_ray.errors import InputError, SweepError
+
+
+def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
+    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
+
+    Args:
+        models: trainings, each with the pipeline that it is of.
+        look_into: a training of the first pipeline whose neurons' activations are wanted too.
+
+    Raises:
+        SweepError: the workers failed, and new attempts too.
+    """
+    pipeline, _ = models[0]
+    store, config = pipeline.store, pipeline.graph.config
+    wanted: list[Job] = [scoring_job(part.graph, store, each) for part, each in models]
+    if look_into is not None:
+        stage = pipeline.graph.activations(look_into)
+        wanted.append(ActivationJob(store, stage, look_into, pipeline.graph.encoding))
+    jobs = [job for job in wanted if not job.is_done]
+    # The released code's sums depend on the order of the batches: one process takes them all.
+    workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
+    if not jobs:
+        return
+    try:
+        run_on_workers(jobs, store, workers, config.resources, config.search.max_failures)
+    except TrainingFailedError as error:
+        raise SweepError(f"the workers that score failed: {describe(error)}") from error
+
+
+@dataclass(frozen=True)
+class ModelToScore:
+    """A fine-tuned model of any origin, with the data it is scored on."""
+
+    pipeline: Pipeline
+    model: Stage
+    data: Encoded
+
+    def on(self, config: SweepConfig) -> ModelToScore:
+        """The same with a configuration that a cluster decided on."""
+        graph = replace(self.pipeline.graph, config=config)
+        return replace(self, pipeline=replace(self.pipeline, graph=graph))
+
+    def score(self) -> Path:
+        """Score it; returns the score table."""
+        score_models([(self.pipeline, self.model)])
+        self.pipeline.store.discard_files(self.model.path)
+        return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / SCORES
+
+
+def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelToScore:
+    """Check that ``config.model`` can be scored on the sweep's domains, and encode them.
+
+    Raises:
+        InputError: the model is pruned, has no tokenizer or other classes than the data.
+    """
+    store = StageStore(Storage(config.storage).below("store"))
+    model = load_model(folder)
+    require_dense(model.config)
+    if task_of(model.config) != corpus.task:
+        kinds = {"classification": "texts", "tagging": "words"}
+        raise InputError(
+            f"model={config.model!r} classifies {kinds[task_of(model.config)]}, the data of "
+            f"{config.name!r} has labelled {kinds[corpus.task]}; name a model of that kind"
+        )
+    if model.config.num_labels != len(corpus.label_names):
+        raise InputError(
+            f"model={config.model!r} tells {model.config.num_labels} classes apart, the data of "
+            f"{config.name!r} has {len(corpus.label_names)} ({', '.join(corpus.label_names)}); "
+            "name a model that was fine-tuned on these"
+        )
+    _check_order(config, [model.config.id2label[n] for n in range(model.config.num_labels)], corpus)
+    facts = ModelFacts(fingerprint(folder), *unit_shape(model), unit_parameters(model))
+    graph = Graph(config, facts, corpus.fingerprint, tuple(corpus.label_names), corpus.task)
+    stage = Stage("model", {"files": facts.fingerprint})
+    if not store.has_files(stage):
+        store.put(stage, {}, lambda target: save_model(model, target))
+    return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))
+
+
+def _check_order(config: SweepConfig, names: Sequence[str], corpus: Corpus) -> None:
+    """Names that say nothing (LABEL_0) are taken to be in the data's order."""
+    known = corpus.label_names
+    if set(names) == set(known) and tuple(names) != known:
+        raise InputError(
+            f"model={config.model!r} has its classes in the order {', '.join(names)}, the data of "
+            f"{config.name!r} in the order {', '.join(known)}; reorder its classifier's rows and "
+            "id2label, or its losses would be those of other classes"
+        )

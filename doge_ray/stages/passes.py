@@ -1,0 +1,58 @@
+"""A pass over a split: its batches, shared by the processes, each in parts that fit into memory.
+
+Shapes: B rows of a batch, T tokens of its longest row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from doge_ray.domains.batches import Rows, ordered_batches
+from doge_ray.domains.encoded import EncodedRows
+from doge_ray.stages.memory import in_parts_that_fit
+from doge_ray.stages.world import World
+
+FORWARD_BATCH = 64
+"""Rows of a batch where no gradient is asked for."""
+
+
+class Batch(NamedTuple):
+    """What the network reads of some rows, on the device that computes.
+
+    ``inputs`` are (B, T), ``labels`` (B,) or for tags (B, T). ``domains_B`` stays on the host,
+    where sums by domain are kept.
+    """
+
+    rows: Rows
+    inputs: dict[str, Tensor]
+    labels: Tensor
+    domains_B: Tensor
+
+
+def batch_of(split: EncodedRows, rows: Rows, device: torch.device) -> Batch:
+    """Rows of a split, padded to one width and brought to a device."""
+    inputs = {name: tensor.to(device) for name, tensor in split.batch(rows).items()}
+    labels = inputs.pop("labels")
+    return Batch(rows, inputs, labels, torch.as_tensor(split.domains_N[rows], dtype=torch.long))
+
+
+def pass_over(
+    split: EncodedRows, batch_size: int, world: World, work: Callable[[Batch], None]
+) -> None:
+    """Do work on every row of a split once, this process on its share of the batches.
+
+    Args:
+        split: its longest rows come first, so memory that runs out does so at once.
+        batch_size: rows of a batch; fewer where they do not fit into memory.
+        world: the processes that share the batches, and the device of this one.
+        work: fails before it leaves anything behind, or not at all.
+
+    Raises:
+        torch.OutOfMemoryError, MemoryError, RuntimeError: a single row does not fit.
+    """
+    for rows in ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]:
+        in_parts_that_fit(lambda part: work(batch_of(split, part, world.device)), rows)

@@ -1,0 +1,218 @@
+"""A training in flight, step by step.
+
+Shapes: N rows of a split, B rows of a batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch.nn.parallel import DistributedDataParallel
+from transformers import PreTrainedModel, get_linear_schedule_with_warmup
+
+from doge_ray.domains.batches import Rows, domain_batches, training_batches
+from doge_ray.domains.encoded import Encoded, EncodedRows
+from doge_ray.seeds import derive_seed
+from doge_ray.stages.counts import count
+from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
+from doge_ray.stages.gradients import (
+    Output,
+    add_mean_gradient,
+    add_objective_gradient,
+    micro_batches,
+)
+from doge_ray.stages.losses import full_precision
+from doge_ray.stages.objectives import Minimiser
+from doge_ray.stages.passes import batch_of
+from doge_ray.stages.precision import autocast
+from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch
+from doge_ray.stages.snapshots import (
+    Snapshots,
+    State,
+    random_states,
+    set_random_states,
+    write_state,
+)
+from doge_ray.stages.world import World
+
+
+@dataclass
+class Progress:
+    """How far the running epoch has got: steps, this process's share of the loss, seconds."""
+
+    steps: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+
+
+class Training:
+    """A training in flight: model, optimiser, schedule and what happened so far."""
+
+    def __init__(self, model: PreTrainedModel, data: Encoded, recipe: Recipe, world: World) -> None:
+        self.model, self.data, self.recipe, self.world = model, data, recipe, world
+        self.history: list[EpochRecord] = []
+        self.progress = Progress()
+        self.best: dict[str, torch.Tensor] = {}
+        self.optimizer = _optimizer(model, recipe)
+        epoch_steps = steps_per_epoch(len(data.train), recipe.batch_size)
+        self.steps = recipe.max_epochs * epoch_steps
+        self.schedule = get_linear_schedule_with_warmup(
+            self.optimizer, int(recipe.warmup * self.steps), self.steps
+        )
+        self.saved_early = False
+        self.minimiser = None
+        if recipe.objective is not None:
+            self.minimiser = Minimiser(recipe.objective, len(data.source_domains))
+        self.network: torch.nn.Module = model
+        if world.size > 1:
+            # No encoder has buffers that change, and exchanging them would wait for the others.
+            self.network = DistributedDataParallel(model, broadcast_buffers=False)
+
+    @property
+    def finished(self) -> bool:
+        """Whether epochs or patience are used up."""
+        done, best = len(self.history), self.best_epoch
+        return done >= self.recipe.max_epochs or done - best >= self.recipe.patience
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the highest dev metric, from 1; 0 before any."""
+        metrics = [record["dev_metric"] for record in self.history]
+        return metrics.index(max(metrics)) + 1 if metrics else 0
+
+    def train_epoch(self, snapshots: Snapshots) -> None:
+        """One pass over the source domains, then their dev splits."""
+        epoch, started = len(self.history) + 1, time.monotonic() - self.progress.seconds
+        if self.progress.steps == 0:
+            # Each epoch has streams of its own, so one that is repeated is the same.
+            torch.manual_seed(derive_seed(self.recipe.seed, "dropout", epoch, self.world.rank))
+        self.network.train()
+        for rows in self._batches(epoch)[self.progress.steps :]:
+            self.progress.loss += self.step(rows)
+            self.progress.steps += 1
+            if not self.saved_early and self.world.is_leaving():
+                self.progress.seconds = time.monotonic() - started
+                self.save(snapshots)
+                self.saved_early = True
+        self._end_epoch(epoch, started)
+
+    def _end_epoch(self, epoch: int, started: float) -> None:
+        total = torch.tensor(self.progress.loss, dtype=torch.float64)
+        loss = float(self.world.sum(total)) / len(self.data.train)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss became {loss} in epoch {epoch}")
+        metrics = self._evaluate(self.data.dev)
+        self.history.append(
+            {
+                "epoch": epoch,
+                "loss": loss,
+                "dev_metric": mean_over_domains(metrics),
+                "dev": metrics,
+                "seconds": time.monotonic() - started,
+            }
+        )
+        self.progress = Progress()
+        if self.best_epoch == epoch:
+            self.best = copy.deepcopy(self.model.state_dict())
+
+    def step(self, rows: Rows) -> float:
+        """One optimiser step on a global batch; returns this process's share of its loss."""
+        batches = micro_batches(rows, self.world, self.recipe.micro_batch_size)
+        if self.minimiser is None:
+            total = add_mean_gradient(self._forward, batches, self.world, len(rows))
+        else:
+            progress = self.schedule.last_epoch / self.steps
+            total = add_objective_gradient(
+                self._forward, batches, self.world, self.minimiser, progress
+            )
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(total)
+
+    def _batches(self, epoch: int) -> list[Rows]:
+        split, size = self.data.train, self.recipe.batch_size
+        seed = derive_seed(self.recipe.seed, "order")
+        if self.minimiser is None:
+            return training_batches(split.lengths_N, size, seed, epoch)
+        return domain_batches(split.lengths_N, split.domains_N, size, seed, epoch)
+
+    def _forward(self, rows: Rows, exchange: bool) -> Output:
+        device = self.world.device
+        batch = batch_of(self.data.train, rows, device)
+        if isinstance(self.network, DistributedDataParallel):
+            self.network.require_backward_grad_sync = exchange
+        hidden: list[torch.Tensor] = []
+        hook = self.model.base_model.register_forward_hook(
+            lambda _, __, output: hidden.append(output[0][:, 0])
+        )
+        with hook, autocast(device, self.recipe.precision):
+            logits = self.network(**batch.inputs).logits
+        features_BF = full_precision(hidden[0])
+        return Output(logits, batch.labels, batch.domains_B.to(device), features_BF)
+
+    def _evaluate(self, split: EncodedRows) -> dict[str, float]:
+        predictions = predict(self.model, split, self.world, self.recipe.precision)
+        counts_M = count(split, predictions, self.data.label_names)
+        return domain_metrics(counts_M, split.examples.domains_M, self.data.source_domains)
+
+    def save(self, snapshots: Snapshots) -> None:
+        """Leave everything that the rest of the training needs; all processes call it."""
+        loss = torch.tensor(self.progress.loss, dtype=torch.float64)
+        progress = vars(self.progress) | {"loss": float(self.world.sum(loss))}
+        generators = self.world.gather(random_states(self.world.device))
+        state = {
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": self.history,
+            "minimiser": None if self.minimiser is None else self.minimiser.state(),
+            "progress": progress,
+            "generators": generators,
+        }
+        if self.world.rank == 0:
+            snapshots.save(lambda folder: write_state(state, folder))
+
+    def restore(self, state: State | None) -> None:
+        """Go on where ``save`` left off, or begin."""
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.best, self.history = state["best"], state["history"]
+        self.progress = Progress(**state["progress"])
+        if self.world.rank > 0:
+            self.progress.loss = 0.0  # the saved one is the sum over all processes
+        if self.minimiser is not None:
+            self.minimiser.restore(state["minimiser"])
+        self._restore_generators(state["generators"])
+
+    def _restore_generators(self, generators: list[list[torch.Tensor]]) -> None:
+        if len(generators) == self.world.size:
+            set_random_states(generators[self.world.rank], self.world.device)
+        else:
+            epoch, steps = len(self.history) + 1, self.progress.steps
+            names = ("dropout", epoch, self.world.rank, steps)
+            torch.manual_seed(derive_seed(self.recipe.seed, *names))
+
+    def keep_best(self) -> None:
+        """Put the weights of the best epoch back."""
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+
+
+def _optimizer(model: PreTrainedModel, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW; biases and norms, the one-dimensional parameters, do not decay."""
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
