@@ -16,7 +16,7 @@ help:
 	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
 	@echo "make bench        scoring and rewinding against their baselines"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
-	@echo "make rehearse-X   minutes to an hour each, most as root; X is one of"
+	@echo "make rehearse-X   minutes to an hour each, on two processors, most as root; X is one of"
 	@echo "                  ray-up     cluster.onprem.yaml on machines made of namespaces"
 	@echo "                  aws        cluster.yaml against a stand-in of AWS"
 	@echo "                  autoscale  a sweep on a cluster that starts without workers"

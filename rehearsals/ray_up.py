@@ -48,7 +48,7 @@ def main(_: Sequence[str]) -> None:
         with step("a job of Ray's"):
             check_job(laptop, head)
         # One trial for each machine; the scoring pass spans both.
-        send_project(laptop, stage_workers=2, cpus_per_worker=3)
+        send_project(laptop, stage_workers=2, cpus_per_worker=more_than_half(head))
         with step("the doctor, in the head's shell"):
             found(execute(laptop, "python -m doge_ray.doctor project/sweep.yaml"))
         with step("a sweep, submitted from the laptop through a tunnel"):
@@ -103,6 +103,12 @@ def check_job(laptop: Host, head: Host) -> None:
     printed = execute(laptop, f"ray job submit -- printenv {' '.join(names)}")
     for value in (f"{head.ip}:6379", "http://127.0.0.1:5000", f"{shared(head)}/storage"):
         check(f"a job has {value}", value in printed.split(), printed)
+
+
+def more_than_half(head: Host) -> int:
+    """Processors of a worker, so that no machine has room for two; a machine of two gives both."""
+    smallest = min(node["resources_total"]["CPU"] for node in known(head, "nodes"))
+    return int(smallest) // 2 + 1
 
 
 def submit(laptop: Host, head: Host) -> None:
