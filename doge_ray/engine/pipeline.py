@@ -38,7 +38,7 @@ class Assignment:
 
     @property
     def kind(self) -> str:
-        """Of the ticket that is drawn; dense: none is."""
+        """The kind of ticket that is drawn; dense: none is."""
         return kind_of(self.method)
 
     @property
@@ -111,12 +111,12 @@ class Pipeline:
         return None not in results
 
     def dev_metric(self, assignment: Assignment) -> float | None:
-        """Of a published trial, on the dev splits of the domains it was trained on."""
+        """A published trial's metric on the dev splits of the domains it was trained on."""
         result = self.store.result(self.training(assignment).stage) or {}
         return result.get("dev_metric")
 
     def target_metric(self, assignment: Assignment) -> float | None:
-        """Of a published trial, on domains it was not trained on: in a fold, a source domain."""
+        """A published trial's metric on unseen domains: in a fold, on the source left out."""
         evaluation = self.evaluation(self.training(assignment).stage).stage
         return (self.store.result(evaluation) or {}).get("target_metric")
 

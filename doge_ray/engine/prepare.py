@@ -80,7 +80,7 @@ class Prepared:
         self.results.write_text(f"{folder}/audit.json", audit)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Of the pretrained model."""
+        """The tokenizer of the pretrained model."""
         return load_tokenizer(self.model_folder)
 
 
@@ -115,7 +115,14 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
 
 
 def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
-    """The tokenised corpus, from the store if it is there."""
+    """The tokenised corpus, from the store if it is there.
+
+    Args:
+        corpus: what to tokenise.
+        model_folder: of the pretrained model, whose tokenizer is used.
+        graph: names the stage and says at how many tokens texts are cut.
+        store: where the result lies.
+    """
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
         train = graph.config.train

@@ -71,7 +71,7 @@ class StoredTrial:
         )
 
     def predictions(self, store: StageStore) -> Predictions:
-        """Of a finished trial, for every target example.
+        """What a finished trial predicted for every target example.
 
         Raises:
             ValueError: the trial did not finish.

@@ -134,7 +134,7 @@ class Sweep:
         return Observer(self.pipeline, self.journal, self.tracker, self.outbox, self.progress)
 
     def _has_weights(self, assignment: Assignment) -> bool:
-        """Of the model itself and, where tickets are to be drawn from them, of its folds."""
+        """Whether the weights are there: the model's and, where tickets need them, its folds'."""
         store = self.pipeline.store
         main, *folds = (part.training(assignment).stage for part in self.pipeline.parts(assignment))
         if assignment.method != "dense" or self.pipeline.is_scored(assignment):
@@ -153,7 +153,7 @@ class Sweep:
 
 
 def _seeds(config: SweepConfig) -> list[int]:
-    """Of the search and of every replicate."""
+    """The seeds of the search and of every replicate."""
     repeats = range(1, config.replicates + 1)
     search = derive_seed(config.seed, "search")
     return [search, *(derive_seed(config.seed, "replicate", r) for r in repeats)]

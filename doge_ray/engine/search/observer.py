@@ -137,7 +137,7 @@ class Observer(tune.Callback):
         ray.get(self.claims.release.remote(trial.trial_id))
 
     def _take_less(self, assignment: Assignment) -> None:
-        """Of the trainings of a trial, the first that is not published was the running one."""
+        """Let the running training take less: the first of the trial's that is not published."""
         for part in self.pipeline.parts(assignment):
             if part.training(assignment).take_less(world_size=1):
                 return
