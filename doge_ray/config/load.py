@@ -62,7 +62,13 @@ def validate(settings: dict[str, Any], place: str) -> SweepConfig:
 
 
 def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable[str]) -> S:
-    """Settings as an instance of ``section``; the nearest of ``keys`` is named for a wrong one.
+    """Settings as an instance of a section.
+
+    Args:
+        section: what they are settings of.
+        settings: values by key, as YAML has them.
+        place: where they stand, for messages.
+        keys: all keys there are; the nearest one is named for a wrong one.
 
     Raises:
         InputError: one line per problem.

@@ -21,8 +21,14 @@ def check_domains(
 ) -> None:
     """Refuse unknown and repeated domains, and targets that are trained on.
 
+    Args:
+        sources: ``data.source_domains``.
+        targets: ``data.target_domains``.
+        known: the domains there are.
+        place: where these stand, for messages.
+
     Raises:
-        InputError: names the setting, the domain and ``place``, where the known domains stand.
+        InputError: names the setting, the domain and ``place``.
     """
     known = set(known)
     for setting, domains in (("source_domains", sources), ("target_domains", targets)):

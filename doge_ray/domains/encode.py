@@ -34,9 +34,14 @@ def encode(
     folder: Path,
     long_sentences: LongSentences = "cut",
 ) -> None:
-    """Tokenise ``corpus``, cut at ``max_length`` tokens, audit it, and write it to ``folder``.
+    """Tokenise a corpus, audit it, and write both to a folder.
 
-    ``long_sentences`` says whether tagged ones are cut too, or read in windows.
+    Args:
+        corpus: texts with a class each, or sentences with tags.
+        tokenizer: the model's.
+        max_length: tokens at which a text is cut, special ones included.
+        folder: where to; it is made.
+        long_sentences: whether tagged sentences are cut too, or read in windows.
 
     Raises:
         InputError: the tokenizer's model reads no texts that long.

@@ -88,7 +88,14 @@ def labelled_text(
     text_pair: str | None,
     label: str,
 ) -> LabelledText:
-    """The texts and class indices of ``records``, from the named columns.
+    """The texts and class indices of records, from the named columns.
+
+    Args:
+        records: N rows of a file.
+        labels: each label's class index; an integer label is named by its digits.
+        text: the column with the texts.
+        text_pair: the column with the second texts, if there are any.
+        label: the column with the labels.
 
     Raises:
         InputError: a text is missing or blank, or a label is not among ``labels``.

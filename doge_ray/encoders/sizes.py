@@ -66,7 +66,7 @@ def check_size(folder: Path, network: nn.Module, removed: int) -> None:
 
 
 def _shapes(folder: Path) -> list[list[int]]:
-    """Of all tensors in the folder."""
+    """The shape of every tensor in the folder."""
     shapes = []
     for file in folder.glob("*.safetensors"):
         try:
