@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from doge_ray.config.places import check_path
 from doge_ray.config.read import SHORT, read_settings, read_yaml
 from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, nearest
 
 S = TypeVar("S", bound=Section)
 _DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
@@ -121,12 +120,6 @@ def check_name(name: str) -> str:
             f"{SHORT.repr(name)} is no name of a sweep; {_REMEDIES['string_pattern_mismatch']}"
         )
     return name
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean ...?"`` for the closest known word, or nothing."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else ""
 
 
 def known_keys(settings: dict[str, Any]) -> Iterator[str]:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from doge_ray.config.load import nearest
 from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
-from doge_ray.errors import InputError
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The names there are, the nearest one first: ``did you mean 'books'? There are: ...``."""
-    names = sorted(known)
-    hint = nearest(name, names).removeprefix("; ")
-    return f"{hint + ' ' if hint else ''}There are: {', '.join(names) or 'none'}"
+from doge_ray.errors import InputError, suggestion
 
 
 def check_domains(

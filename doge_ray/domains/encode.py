@@ -19,8 +19,9 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from doge_ray.domains.audit import Flags, audit_corpus, duplicate_flags
 from doge_ray.domains.encode_tags import LongSentences, tag_tables
-from doge_ray.domains.encoded import ABOUT, SENTENCES, Padding
+from doge_ray.domains.encoded import ABOUT, SENTENCES
 from doge_ray.domains.labelled import Corpus, LabelledText, Text
+from doge_ray.domains.rows import Padding
 from doge_ray.domains.token_columns import token_columns
 from doge_ray.errors import InputError
 

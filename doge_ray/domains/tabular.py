@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from doge_ray.domains.checks import suggestion
 from doge_ray.domains.labelled import LabelledText
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, suggestion
 
 
 class Record(NamedTuple):

@@ -15,9 +15,9 @@ from doge_ray.config import SweepConfig
 from doge_ray.config.load import check_name, validate
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.search import bounds
-from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import longest_input, unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.config import SweepConfig, Task
+from doge_ray.config.data import Task
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.audit import Audit
 from doge_ray.reporting.rows import Key, TrialRow
 from doge_ray.reporting.selections import SELECTIONS, Selection

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedRows
+from doge_ray.domains.rows import EncodedRows
 from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
