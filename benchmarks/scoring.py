@@ -23,7 +23,8 @@ from transformers import PreTrainedModel
 from benchmarks.reviews import ALONE, MAX_LENGTH, encoded_reviews, model_folder, parser
 from doge_ray.command import run_command
 from doge_ray.domains.batches import Rows, ordered_batches
-from doge_ray.domains.encoded import Encoded, EncodedSplit
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at, unit_shape
 from doge_ray.encoders.gates import gated
 from doge_ray.encoders.initial import initial_model

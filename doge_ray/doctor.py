@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _configs(options: argparse.Namespace) -> list[SweepConfig]:
-    """Of the sweep that is named, or of its parts."""
+    """The settings of the sweep that is named, or of each of its parts."""
     if options.name is None:
         return []
     parts = load_parts(options.name, options.overrides)

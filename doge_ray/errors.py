@@ -1,5 +1,10 @@
 """What a user sees without a traceback."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(Exception):
     """Bad input, found before any compute is spent.
@@ -18,3 +23,16 @@ class SweepError(Exception):
 
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading JSON of another form than expected raises."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``"; did you mean ...?"`` for the closest known word, or nothing."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The names there are, the nearest one first: ``did you mean 'books'? There are: ...``."""
+    names = sorted(known)
+    hint = nearest(name, names).removeprefix("; ")
+    return f"{hint + ' ' if hint else ''}There are: {', '.join(names) or 'none'}"

@@ -97,7 +97,7 @@ def run_all(parts: Parts, options: argparse.Namespace) -> None:
 def _require_health(
     storage: str, configs: Sequence[SweepConfig], options: argparse.Namespace
 ) -> None:
-    """Of a cluster, before anything is fetched or computed for it."""
+    """Look at a cluster before anything is fetched or computed for it."""
     if not options.dry_run and (options.address or "RAY_ADDRESS" in os.environ):
         from doge_ray.engine.doctor.checkup import require_health
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from doge_ray.command import run_command
-from doge_ray.config.load import SWEEP_FOLDERS, nearest
+from doge_ray.config.load import SWEEP_FOLDERS
 from doge_ray.config.read import read_settings
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, nearest
 from doge_ray.shell import called, command_line
 
 OWN, SHIPPED = SWEEP_FOLDERS

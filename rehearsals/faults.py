@@ -91,7 +91,7 @@ class Fault:
     inflict: Callable[[Scene], None]
     settings: dict[str, Any] = field(default_factory=dict)
     nodes: int = 0
-    """Of a cluster; 0: the sweep starts Ray by itself."""
+    """How many nodes the cluster has; 0: the sweep starts Ray by itself."""
     ends: bool = False
     """Whether the sweep ends by it, so that its command has to be given again."""
     mlflow: bool = False
@@ -99,7 +99,7 @@ class Fault:
     disk: int = 0
     """Megabytes of the storage's own disk; 0: it has none."""
     variables: dict[str, str] = field(default_factory=dict)
-    """Of the environment, that inflict the fault by themselves."""
+    """Environment variables that inflict the fault by themselves."""
     rounds: bool = False
     """Whether sums are in another order, which an optimiser makes more of."""
     fails: str | None = None

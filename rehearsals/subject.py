@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "search": {"num_trials": 2, "sparsity": {"low": 0.2, "high": 0.6}, "variance_weight": [1.0]},
 }
 ROWS = 2000
-"""Of each domain: an epoch of the tiny model takes some seconds."""
+"""Rows of each domain: an epoch of the tiny model takes some seconds."""
 
 NOISE = 0.2
 """Share of wrong labels, so that no metric is perfect whatever happens."""
@@ -126,7 +126,7 @@ class Subject:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Of the model that was chosen."""
+        """The weights of the model that was chosen, by name."""
         return dict(load_file(self.storage / "tiny/models/dense/model.safetensors"))
 
     def tracked(self) -> Counter[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from doge_ray.config.places import check_path
 from doge_ray.config.read import SHORT, read_settings, read_yaml
 from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, nearest
 from doge_ray.shipped import SWEEPS
 
 S = TypeVar("S", bound=Section)
@@ -64,7 +63,13 @@ def validate(settings: dict[str, Any], place: str) -> SweepConfig:
 
 
 def check(section: type[S], settings: dict[str, Any], place: str, keys: Iterable[str]) -> S:
-    """Settings as an instance of ``section``; the nearest of ``keys`` is named for a wrong one.
+    """Settings as an instance of a section.
+
+    Args:
+        section: what they are settings of.
+        settings: values by key, as YAML has them.
+        place: where they stand, for messages.
+        keys: all keys there are; the nearest one is named for a wrong one.
 
     Raises:
         InputError: one line per problem.
@@ -116,12 +121,6 @@ def check_name(name: str) -> str:
             f"{SHORT.repr(name)} is no name of a sweep; {_REMEDIES['string_pattern_mismatch']}"
         )
     return name
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean ...?"`` for the closest known word, or nothing."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {match[0]!r}?" if match else ""
 
 
 def known_keys(settings: dict[str, Any]) -> Iterator[str]:

@@ -23,13 +23,12 @@ from doge_ray.config.load import (
     configure,
     find_sweep,
     known_keys,
-    nearest,
     parse_pair,
 )
 from doge_ray.config.read import read_settings
 from doge_ray.config.schema import NAME, RESERVED, SweepConfig
 from doge_ray.config.section import Section, setting
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, nearest
 
 
 class PartSettings(Section):

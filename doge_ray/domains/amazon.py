@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doge_ray.config import AmazonData
+from doge_ray.config.data import AmazonData
 from doge_ray.domains.cache import cache_folder, fetch
 from doge_ray.domains.labelled import Corpus, LabelledText
 from doge_ray.domains.tabular import labelled_text, read_records

@@ -95,7 +95,14 @@ class Audit:
 
 
 def audit_corpus(corpus: Corpus, max_length: int, truncated: Flags, duplicated: Flags) -> Audit:
-    """Count what the flags of every row say, domain by domain."""
+    """Count what the flags of every row say, domain by domain.
+
+    Args:
+        corpus: its sentences or texts are the rows.
+        max_length: tokens that the network reads of a row.
+        truncated: whether a row has more than that.
+        duplicated: as ``duplicate_flags`` gives them.
+    """
     parts = []
     for split, domains in corpus.splits.items():
         for domain, text in domains.items():

@@ -22,6 +22,12 @@ def training_batches(
 
     Shuffle, sort stretches of ``SORTED_TOGETHER`` batches by length, cut, shuffle the batches.
     Every row stands in exactly one batch, and one batch at most is smaller than ``batch_size``.
+
+    Args:
+        lengths_N: tokens of each row.
+        batch_size: rows of a global batch.
+        seed: the training's.
+        epoch: from 1; each has an order of its own.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", epoch))
     shuffled_N = rng.permutation(len(lengths_N))
@@ -44,6 +50,13 @@ def domain_batches(
     """Like ``training_batches``, but every batch holds every domain in the same proportion.
 
     Of a domain with n rows, each of the K batches holds n / K rows, rounded down or up.
+
+    Args:
+        lengths_N: tokens of each row.
+        domains_N: each row's domain, as an index.
+        batch_size: rows of a global batch.
+        seed: the training's.
+        epoch: from 1; each has an order of its own.
     """
     rng = np.random.default_rng(derive_seed(seed, "batches", epoch))
     num_batches = -(-len(lengths_N) // batch_size)

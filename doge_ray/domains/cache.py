@@ -20,9 +20,15 @@ def cache_folder() -> Path:
 def fetch(url: str, target: Path, sha256: str, remedy: str) -> None:
     """Make ``target`` the file at ``url``, unless it is there with the right hash already.
 
+    Args:
+        url: an address with https.
+        target: its folder is made.
+        sha256: of the whole file, in hexadecimal digits.
+        remedy: what to do where the file cannot be had; ends the messages.
+
     Raises:
-        InputError: there is no way to the file (the message ends with ``remedy``), or the file is
-            another one than expected; nothing is kept then.
+        InputError: there is no way to the file, or the file is another one than expected; nothing
+            is kept then.
     """
     if target.is_file() and _sha256(target.read_bytes()) == sha256:
         return

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from doge_ray.config.load import nearest
 from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
-from doge_ray.errors import InputError
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The names there are, the nearest one first: ``did you mean 'books'? There are: ...``."""
-    names = sorted(known)
-    hint = nearest(name, names).removeprefix("; ")
-    return f"{hint + ' ' if hint else ''}There are: {', '.join(names) or 'none'}"
+from doge_ray.errors import InputError, suggestion
 
 
 def check_domains(
@@ -21,8 +13,14 @@ def check_domains(
 ) -> None:
     """Refuse unknown and repeated domains, and targets that are trained on.
 
+    Args:
+        sources: ``data.source_domains``.
+        targets: ``data.target_domains``.
+        known: the domains there are.
+        place: where these stand, for messages.
+
     Raises:
-        InputError: names the setting, the domain and ``place``, where the known domains stand.
+        InputError: names the setting, the domain and ``place``.
     """
     known = set(known)
     for setting, domains in (("source_domains", sources), ("target_domains", targets)):

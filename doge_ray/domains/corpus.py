@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from doge_ray.config import DataConfig
+from doge_ray.config.data import DataConfig
 from doge_ray.domains import amazon, files, mnli, ontonotes, quickstart
 from doge_ray.domains.checks import check_splits
-from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
+from doge_ray.domains.labelled import Corpus
 from doge_ray.domains.subset import stratified
 from doge_ray.errors import InputError
-
-__all__ = ["Corpus", "LabelledText", "TaggedText", "load_corpus"]
 
 LOADERS: dict[str, Callable[[Any], Corpus]] = {
     "amazon": amazon.load,

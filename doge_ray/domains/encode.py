@@ -19,8 +19,9 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from doge_ray.domains.audit import Flags, audit_corpus, duplicate_flags
 from doge_ray.domains.encode_tags import LongSentences, tag_tables
-from doge_ray.domains.encoded import ABOUT, SENTENCES, Padding
+from doge_ray.domains.encoded import ABOUT, SENTENCES
 from doge_ray.domains.labelled import Corpus, LabelledText, Text
+from doge_ray.domains.rows import Padding
 from doge_ray.domains.token_columns import token_columns
 from doge_ray.errors import InputError
 
@@ -34,9 +35,14 @@ def encode(
     folder: Path,
     long_sentences: LongSentences = "cut",
 ) -> None:
-    """Tokenise ``corpus``, cut at ``max_length`` tokens, audit it, and write it to ``folder``.
+    """Tokenise a corpus, audit it, and write both to a folder.
 
-    ``long_sentences`` says whether tagged ones are cut too, or read in windows.
+    Args:
+        corpus: texts with a class each, or sentences with tags.
+        tokenizer: the model's.
+        max_length: tokens at which a text is cut, special ones included.
+        folder: where to; it is made.
+        long_sentences: whether tagged sentences are cut too, or read in windows.
 
     Raises:
         InputError: the tokenizer's model reads no texts that long.

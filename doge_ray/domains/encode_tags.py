@@ -35,7 +35,13 @@ def tag_tables(
     max_length: int,
     long_sentences: LongSentences,
 ) -> tuple[pa.Table, pa.Table]:
-    """All sentences of a split, domain after domain.
+    """All sentences of a split as tables, domain after domain.
+
+    Args:
+        domains: tagged text by domain.
+        tokenizer: the model's.
+        max_length: tokens of a row, special ones included.
+        long_sentences: what becomes of those that are longer.
 
     Returns:
         The rows the network reads, with the columns sentence, word (beside the tokens: where one

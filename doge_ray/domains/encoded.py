@@ -11,12 +11,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from doge_ray.config import Task
+from doge_ray.config.data import Task
 from doge_ray.domains.audit import Audit
 from doge_ray.domains.rows import EncodedRows, EncodedSplit, Examples, Padding, TaggedSplit
 from doge_ray.errors import DAMAGED, InputError
-
-__all__ = ["Encoded", "EncodedRows", "EncodedSplit", "Padding", "TaggedSplit", "open_encoded"]
 
 ABOUT = "encoded.json"
 SENTENCES = "sentences.arrow"

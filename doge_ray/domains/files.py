@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from doge_ray.config import FilesData
+from doge_ray.config.data import FilesData
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus
 from doge_ray.domains.subset import stratified

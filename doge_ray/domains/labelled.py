@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.config import Task
+from doge_ray.config.data import Task
 
 
 @dataclass(frozen=True)

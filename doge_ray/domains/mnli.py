@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from doge_ray.config import MnliData
+from doge_ray.config.data import MnliData
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus, LabelledText
 from doge_ray.domains.subset import stratified

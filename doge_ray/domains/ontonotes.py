@@ -15,14 +15,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from doge_ray.config import OntonotesData
-from doge_ray.domains.checks import check_domains, suggestion
+from doge_ray.config.data import OntonotesData
+from doge_ray.domains.checks import check_domains
 from doge_ray.domains.conll import read_conll, read_conll2012
 from doge_ray.domains.files import split_files
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.domains.tabular import Record, read_records
 from doge_ray.domains.tags import Sentence, detect_scheme, is_tag, to_iob2
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, suggestion
 
 Splits = dict[str, list[Sentence]]
 SPLITS_2012 = {"train": "train", "development": "dev", "test": "test"}

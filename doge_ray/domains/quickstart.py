@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from doge_ray.atomic import write_file
-from doge_ray.config import QuickstartData
+from doge_ray.config.data import QuickstartData
 from doge_ray.domains.cache import cache_folder
 from doge_ray.domains.checks import check_domains
 from doge_ray.domains.labelled import Corpus, LabelledText

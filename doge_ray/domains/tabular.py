@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from doge_ray.domains.checks import suggestion
 from doge_ray.domains.labelled import LabelledText
-from doge_ray.errors import InputError
+from doge_ray.errors import InputError, suggestion
 
 
 class Record(NamedTuple):
@@ -88,7 +87,14 @@ def labelled_text(
     text_pair: str | None,
     label: str,
 ) -> LabelledText:
-    """The texts and class indices of ``records``, from the named columns.
+    """The texts and class indices of records, from the named columns.
+
+    Args:
+        records: N rows of a file.
+        labels: each label's class index; an integer label is named by its digits.
+        text: the column with the texts.
+        text_pair: the column with the second texts, if there are any.
+        label: the column with the labels.
 
     Raises:
         InputError: a text is missing or blank, or a label is not among ``labels``.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from doge_ray.config import Task
+from doge_ray.config.data import Task
 from doge_ray.encoders.families import family_of
 from doge_ray.encoders.masks import require_dense
 from doge_ray.encoders.stock import load_stock, read_config

@@ -17,7 +17,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from doge_ray.config import Task
+from doge_ray.config.data import Task
 from doge_ray.encoders.locate import EXPECTED
 from doge_ray.encoders.sizes import check_counts, check_size
 from doge_ray.errors import InputError

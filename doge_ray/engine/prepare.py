@@ -11,8 +11,8 @@ from transformers import PreTrainedTokenizerBase
 from doge_ray.config import SweepConfig
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.search import bounds
-from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
@@ -65,7 +65,7 @@ class Prepared:
         self.store.put(stage, {}, lambda folder: save_model(model, folder))
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """Of the pretrained model."""
+        """The tokenizer of the pretrained model."""
         return load_tokenizer(self.model_folder)
 
 

@@ -138,7 +138,7 @@ class Sweep:
         return Observer(self.book, self.retention, self.tracker, self.outbox, self.progress)
 
     def _has_weights(self, assignment: Assignment) -> bool:
-        """Of the model itself and, where tickets are to be drawn from them, of its folds."""
+        """Whether the weights are there: the model's and, where tickets need them, its folds'."""
         store, trial = self.pipeline.store, self.pipeline.trial(assignment)
         is_source = assignment.method == "dense" and not trial.is_scored(store)
         parts = trial.parts if is_source else [trial]
@@ -159,7 +159,7 @@ class Sweep:
 
 
 def _seeds(config: SweepConfig) -> list[int]:
-    """Of the search and of every replicate."""
+    """The seeds of the search and of every replicate."""
     repeats = range(1, config.replicates + 1)
     search = derive_seed(config.seed, "search")
     return [search, *(derive_seed(config.seed, "replicate", r) for r in repeats)]

@@ -108,7 +108,7 @@ def _methods(parts: Iterable[PartRecords]) -> list[str]:
 
 
 def _targets(part: PartRecords, method: str) -> list[float]:
-    """Of the finished replicates of the chosen configuration."""
+    """Target metrics of the chosen configuration's finished replicates, in [0, 1]."""
     rows = part.records.replicates(method) if part.records else []
     return [row.target_metric for row in rows if row.target_metric is not None]
 

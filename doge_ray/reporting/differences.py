@@ -18,7 +18,18 @@ ENOUGH_SEEDS = 5
 def difference(
     records: SweepRecords, method: str, baseline: str, *, deduplicated: bool = False
 ) -> Interval | None:
-    """Paired difference of target metrics with its bootstrap interval; NaN ends from one seed."""
+    """Paired difference of target metrics with its bootstrap interval.
+
+    Args:
+        records: of a sweep; keeps what was found.
+        method: whose metric is the minuend.
+        baseline: the method that it is compared with.
+        deduplicated: without target texts that stand in the sources too.
+
+    Returns:
+        As a fraction; the interval's ends are NaN where there is one seed. None where the two have
+        no seed in common.
+    """
     key = method, baseline, deduplicated
     if key not in records.differences:
         records.differences[key] = _bootstrapped(records, *key)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from doge_ray.config import Range, ScoringConfig, SweepConfig, TrainConfig
 from doge_ray.config.levels import PAPER_LEVELS
 from doge_ray.config.methods import dimensions
-from doge_ray.config.search import FloatSpace
+from doge_ray.config.schema import ScoringConfig, SweepConfig, TrainConfig
+from doge_ray.config.search import FloatSpace, Range
 from doge_ray.domains.audit import Audit
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.config import SweepConfig, Task
+from doge_ray.config.data import Task
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.audit import Audit
 from doge_ray.reporting.rows import Key, TrialRow
 from doge_ray.reporting.selections import SELECTIONS, Selection
@@ -25,7 +26,10 @@ from doge_ray.tickets.ticket import Ticket
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of one replicate, for every example of the target domains, in file order."""
+    """What a replicate predicted for each example of the target domains, in the files' order.
+
+    ``domain_N`` are names, ``duplicated_N`` says which examples stand in the sources too.
+    """
 
     domain_N: NDArray[np.object_]
     counts_N: Counts
@@ -115,7 +119,7 @@ class SweepRecords:
         return next((row for row in self.search(method) if row.selected_oracle), None)
 
     def tickets(self, method: str) -> list[Ticket]:
-        """Of the chosen configuration: the search's, then those of the finished repeats."""
+        """The chosen configuration's tickets: the search's, then those of the finished repeats."""
         chosen = self.chosen(method)
         rows = [*([] if chosen is None else [chosen]), *self.replicates(method)]
         found = [self.details[row.key].ticket for row in rows if row.key in self.details]

@@ -60,7 +60,7 @@ class TrialRow:
 
     @property
     def name(self) -> str:
-        """Of the trial, in the sweep's folder and in MLflow."""
+        """What the trial is called in the sweep's folder and in MLflow."""
         return f"{self.method}-{self.trial:04d}-{self.replicate}"
 
 

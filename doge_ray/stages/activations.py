@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedRows
+from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at
 from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
 from doge_ray.stages.world import World

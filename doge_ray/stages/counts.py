@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from doge_ray.domains.encoded import EncodedRows, TaggedSplit
+from doge_ray.domains.rows import EncodedRows, TaggedSplit
 from doge_ray.tickets.counts import Counts, right_or_wrong
 
 

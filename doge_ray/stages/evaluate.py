@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedRows
+from doge_ray.domains.rows import EncodedRows
 from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.world import World
@@ -22,7 +22,11 @@ def predict(
 ) -> NDArray[np.int64]:
     """The most probable class of every row (N,), or tag of every word (W,).
 
-    The processes share the batches. A word that no row reads is tagged O.
+    Args:
+        model: a classifier of texts or of tokens, on ``world.device``.
+        split: N rows; a word that none of them reads is tagged O.
+        world: the processes that share the batches.
+        precision: what the network computes in.
     """
     model.eval()
     predictions = np.full(len(split.answers), -1, np.int64)

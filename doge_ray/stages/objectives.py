@@ -55,7 +55,14 @@ class Minimiser:
     def sums(
         self, logits: Tensor, labels: Tensor, domains_B: Tensor, features_BF: Tensor
     ) -> Tensor:
-        """(D, S): count, Σ loss, Σ slope and, with features, their sums and products' sums."""
+        """(D, S): count, Σ loss, Σ slope and, with features, their sums and products' sums.
+
+        Args:
+            logits: (B, C), or for tags (B, T, C).
+            labels: (B,), or for tags (B, T).
+            domains_B: each row's domain, as an index.
+            features_BF: the first token's last hidden state.
+        """
         losses_B = example_losses(logits, labels)
         columns = [torch.ones_like(losses_B)[:, None], losses_B[:, None]]
         if self.objective.name == "irm":

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from doge_ray.domains.batches import Rows, ordered_batches
-from doge_ray.domains.encoded import EncodedRows
+from doge_ray.domains.rows import EncodedRows
 from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 

@@ -37,7 +37,14 @@ COLUMNS = tuple(SCHEMA.names)
 def write_scores(
     path: Path, moments: Moments, parameters: UnitParameters, source: Mapping[str, Any]
 ) -> None:
-    """Write a score table; ``source`` (JSON values) says what was scored and how."""
+    """Write a score table.
+
+    Args:
+        path: a .parquet file; its folder is there.
+        moments: sums over the examples of each domain.
+        parameters: how many a head, an FFN block and the encoder have.
+        source: JSON values that say what was scored and how.
+    """
     table = pa.concat_tables(
         [
             _rows("head", moments, moments.head_sum_DLH, moments.head_sum_sq_DLH),

@@ -15,7 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from doge_ray.domains.batches import Rows, domain_batches, training_batches
-from doge_ray.domains.encoded import Encoded, EncodedRows
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import EncodedRows
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict

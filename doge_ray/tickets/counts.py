@@ -20,7 +20,7 @@ Numbers = NDArray[np.number[Any]]
 
 @dataclass(frozen=True)
 class Counts:
-    """Of every example, in arrays of one shape (..., M): what was predicted, expected, and both."""
+    """What was predicted, expected, and both, in each example: arrays of one shape (..., M)."""
 
     matched: Numbers
     predicted: Numbers

@@ -36,7 +36,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
 
 
 Pair = tuple[Counts, Counts]
-"""Of a method and of its baseline, each (R, N), for the same seeds and examples."""
+"""Counts of a method and of its baseline, each (R, N), for the same seeds and examples."""
 
 
 def paired_bootstrap(

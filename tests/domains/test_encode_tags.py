@@ -14,8 +14,9 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from doge_ray.domains import encode_tags
 from doge_ray.domains.encode import encode
-from doge_ray.domains.encoded import Encoded, TaggedSplit, open_encoded
+from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
+from doge_ray.domains.rows import TaggedSplit
 
 NAMES = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 LONG = ("Wolfeschlegelsteinhausenbergerdorff",) * 3 + ("met", "Ann")

@@ -19,11 +19,11 @@ import pytest
 
 from doge_ray.config import SweepConfig, load_config, load_parts
 from doge_ray.config.levels import PAPER_LEVELS
-from doge_ray.config.load import SHIPPED
 from doge_ray.config.methods import dimensions
-from doge_ray.engine.graph import Graph, ModelFacts
-from doge_ray.engine.pipeline import Assignment
 from doge_ray.engine.store import Stage
+from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.graph import Graph, ModelFacts
+from doge_ray.shipped import SWEEPS
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
@@ -68,7 +68,7 @@ VARIANTS = {
 def sweeps() -> dict[str, SweepConfig]:
     """Every shipped sweep and part of one, and the variants."""
     found = {}
-    for path in sorted(SHIPPED.glob("*.yaml")):
+    for path in sorted(SWEEPS.glob("*.yaml")):
         several = load_parts(path.stem)
         alone = () if several is None else several.parts
         for config in [part.config for part in alone] or [load_config(path.stem)]:

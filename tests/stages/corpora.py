@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.domains.audit import Audit
-from doge_ray.domains.encoded import Encoded, EncodedSplit, Padding
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import EncodedSplit, Padding
 from tests.encoders.networks import NUM_LABELS, PADDING, VOCABULARY
 
 MAX_LENGTH = 28

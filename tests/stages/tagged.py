@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from doge_ray.domains.audit import Audit
-from doge_ray.domains.encoded import Encoded, TaggedSplit
-from doge_ray.domains.rows import Examples
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import Examples, TaggedSplit
 from tests.encoders.networks import NUM_LABELS
 from tests.stages.corpora import DOMAINS, MAX_LENGTH, TARGETS, random_split
 

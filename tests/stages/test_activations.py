@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.world import World

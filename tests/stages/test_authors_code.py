@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at, unit_shape
 from doge_ray.stages.authors_code import UnzeroedGradients, score_as_released
 from doge_ray.stages.score import score

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.engine.work.predictions import target_metrics
 from doge_ray.stages import evaluate
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict

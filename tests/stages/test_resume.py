@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from doge_ray.domains.encoded import EncodedSplit
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.stages.objectives import Objective
 from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.snapshots import read_state

@@ -16,8 +16,9 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encode import encode
-from doge_ray.domains.encoded import EncodedSplit, open_encoded
+from doge_ray.domains.encoded import open_encoded
 from doge_ray.domains.labelled import Corpus, LabelledText
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at, unit_shape
 from doge_ray.encoders.gates import Granularity, gated
 from doge_ray.encoders.initial import initial_model

@@ -15,8 +15,9 @@ from seqeval.metrics import f1_score
 from doge_ray.config import OntonotesData
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.domains.encode import encode
-from doge_ray.domains.encoded import Encoded, EncodedRows, TaggedSplit, open_encoded
+from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
+from doge_ray.domains.rows import EncodedRows, TaggedSplit
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.work.predictions import target_metrics, write_predictions
 from doge_ray.stages import evaluate

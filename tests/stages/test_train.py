@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.domains.encoded import Encoded, EncodedSplit
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import EncodedSplit
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
 from doge_ray.stages.recipe import steps_per_epoch

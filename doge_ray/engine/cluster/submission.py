@@ -171,7 +171,7 @@ def _number(job: JobDetails, sweep: str) -> int:
 
 
 def _digest(folder: Path) -> str:
-    """Of all files below a folder."""
+    """A hash of all files below a folder, by name and content."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{file.relative_to(folder)}\n{file.read_text()}\n".encode())

@@ -40,6 +40,12 @@ def require_health(storage: str, uses_gpus: bool, address: str | None, console: 
 
     Machines of one's own that are being set up are waited for.
 
+    Args:
+        storage: where the sweep's results will lie.
+        uses_gpus: whether its work may run on GPUs.
+        address: of the cluster; None: as ``RAY_ADDRESS`` says.
+        console: takes what is to be read.
+
     Raises:
         InputError: something is that the sweep would fail by.
     """

@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one node, by its own clock.
+    """What a node says of itself, by its own clock.
 
     ``read`` is what it found where the driver had written, ``refused`` the storage's error where
     there was one. Times are in seconds, ``free`` in bytes by folder.
@@ -50,7 +50,7 @@ def gather(storage: str, driver: str, node: str) -> Facts:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that must agree; of doge_ray with a hash of its source."""
+    """The versions that must agree: Python, packages, and doge_ray with a hash of its source."""
     # The build of torch, as in 2.13.0+cpu, may differ between a head and its GPU nodes.
     found = {name: version(name).partition("+")[0] for name in _PACKAGES}
     source = f"{version('doge-ray')} ({source_digest()})"
@@ -58,7 +58,7 @@ def versions() -> dict[str, str]:
 
 
 def source_digest() -> str:
-    """Of the installed modules, by name and content."""
+    """A hash of the installed modules, by name and content."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
         if BESIDE in file.parents:
@@ -83,7 +83,7 @@ def _copy(root: str, source: str, target: str) -> tuple[str | None, str | None]:
 
 
 def _free() -> dict[str, int]:
-    """Of the file systems of temporary files and of copies from the storage."""
+    """Free bytes where temporary files and copies from the storage lie, by folder."""
     cache = next(folder for folder in (cache_folder(), *cache_folder().parents) if folder.exists())
     folders = {tempfile.gettempdir(), str(cache)}
     return {folder: shutil.disk_usage(folder).free for folder in folders}

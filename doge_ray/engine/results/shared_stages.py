@@ -23,7 +23,7 @@ def moments(pipeline: Pipeline) -> dict[int, Moments]:
 
 
 def active_counts(pipeline: Pipeline) -> ActiveCounts | None:
-    """Of the chosen dense model, once they are counted."""
+    """Active neurons of the chosen dense model, once they are counted."""
     search = next(iter(pipeline.finetuned.values()), None)
     if search is None or not pipeline.store.has_files(stage := pipeline.graph.activations(search)):
         return None

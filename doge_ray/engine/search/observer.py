@@ -134,7 +134,7 @@ class Observer(tune.Callback):
         ray.get(self.claims.release.remote(trial.trial_id))
 
     def _halve_micro_batch(self, assignment: Assignment) -> None:
-        """Of the trainings of a trial, the first that is not published was the running one."""
+        """Let the running training take less: the first of the trial's that is not published."""
         store = self.pipeline.store
         for part in self.pipeline.trial(assignment).parts:
             if training_job(part, store).halve_micro_batch(world_size=1):

@@ -40,6 +40,12 @@ def run_studies(methods: Sequence[str], observer: Observer) -> None:
 
     Trials in the book come first, in their order, and are found published; so a study that was
     killed, or is asked for more trials, goes on where it was.
+
+    Args:
+        methods: those to search; one whose search is over is left out.
+        pipeline: from hyper-parameters to jobs.
+        journal: what became of each trial so far.
+        observer: told of what happens to each trial.
     """
     config = observer.pipeline.graph.config
     methods = [method for method in methods if not _is_over(method, config, observer)]

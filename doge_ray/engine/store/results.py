@@ -10,7 +10,7 @@ ByDomain = dict[str, float]
 
 
 class Epoch(BaseModel):
-    """Of a training."""
+    """An epoch of a training; metrics in [0, 1]."""
 
     epoch: int
     loss: float

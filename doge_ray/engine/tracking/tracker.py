@@ -78,7 +78,14 @@ class Tracker:
     def start(
         self, name: str, training: str, params: Mapping[str, Any], tags: Mapping[str, str]
     ) -> None:
-        """Open the run of a trial or stage, or go on with it."""
+        """Open the run of a trial or stage, or go on with it.
+
+        Args:
+            name: of the trial or stage.
+            training: digest of its training; another training's run of that name is superseded.
+            params: hyper-parameters, as MLflow shows them.
+            tags: more to find the run by.
+        """
         key = f"{name}@{training}"
         if key not in self.runs:
             self._know(key, self._open(key, {PARENT: self.parent, **tags}, name=name))
@@ -114,7 +121,17 @@ class Tracker:
         tags: Mapping[str, str] | None = None,
         status: str = "FINISHED",
     ) -> None:
-        """Close a run with its last metrics and its artifacts; a closed one is left alone."""
+        """Close a run with its last metrics and its artifacts; a closed one is left alone.
+
+        Args:
+            name: of the trial or stage.
+            metrics: last values; those that are None are left out.
+            texts: contents of text files, by file name.
+            figures: matplotlib's, by file name.
+            files: to copy as they are.
+            tags: more to find the run by.
+            status: MLflow's word for how it ended.
+        """
         if self.is_closed(name):
             return
         run = self._run(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
+from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import family_of
 from doge_ray.encoders.stock import read_config
 from doge_ray.encoders.tokenizer import load_tokenizer

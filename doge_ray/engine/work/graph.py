@@ -97,7 +97,14 @@ class Graph:
     def recipe(
         self, learning_rate: float, batch_size: int, seed: int, objective: Objective | None = None
     ) -> Recipe:
-        """How a trial with this choice is trained."""
+        """How a trial with this choice is trained.
+
+        Args:
+            learning_rate: at the end of the warm-up.
+            batch_size: rows of a batch, over all workers.
+            seed: of the head, the order of the rows and dropout.
+            objective: over domains; None: the mean loss of the examples.
+        """
         train = self.config.train
         return Recipe(
             learning_rate,

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from doge_ray.domains.encoded import Encoded, TaggedSplit
+from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.rows import TaggedSplit
 from doge_ray.errors import InputError
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains

@@ -9,8 +9,8 @@ from pathlib import Path
 from ray.train import TrainingFailedError
 
 from doge_ray.config import SweepConfig
-from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encoded import Encoded
+from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint

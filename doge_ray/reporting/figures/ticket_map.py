@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from doge_ray.config import Range, SweepConfig
-from doge_ray.config.search import bounds
+from doge_ray.config.schema import SweepConfig
+from doge_ray.config.search import Range, bounds
 from doge_ray.errors import InputError
 from doge_ray.reporting.figures.style import INK, SHADES, NotDrawnError, styled
 from doge_ray.reporting.records import SweepRecords
