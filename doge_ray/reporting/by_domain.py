@@ -17,11 +17,7 @@ def _table(records: SweepRecords, *, deduplicated: bool) -> Table:
     name = "target_deduplicated" if deduplicated else "target"
     rows = []
     for method in records.methods:
-        found = [
-            getattr(records.details[row.key], name)
-            for row in records.replicates(method)
-            if row.key in records.details
-        ]
+        found = [getattr(row, name) for row in records.replicates(method)]
         cells = (plus_minus([each.get(d) for each in found]) for d in records.target_domains)
         rows.append((method, *cells))
     what = "Without target texts that stand in the sources too" if deduplicated else "All texts"

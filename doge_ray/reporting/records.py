@@ -37,20 +37,6 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class TrialDetails:
-    """What a row has no room for. Metrics by target domain, with and without duplicates.
-
-    ``history`` has a mapping per epoch: epoch, loss, dev_metric, dev (by domain), seconds.
-    """
-
-    training: str | None = None
-    ticket: Ticket | None = None
-    history: Sequence[Mapping[str, Any]] = ()
-    target: Mapping[str, float] = field(default_factory=dict)
-    target_deduplicated: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class StageCost:
     """How often a kind of shared stage was computed, and its seconds where they are known."""
 
@@ -75,7 +61,6 @@ class SweepRecords:
     rows: Sequence[TrialRow]
     predictions: Mapping[tuple[str, int], Predictions]
     config: SweepConfig
-    details: Mapping[Key, TrialDetails] = field(default_factory=dict)
     moments: Mapping[int, Moments] = field(default_factory=dict)
     active: ActiveCounts | None = None
     shared_stages: Mapping[str, StageCost] = field(default_factory=dict)
@@ -98,8 +83,7 @@ class SweepRecords:
     @property
     def target_domains(self) -> list[str]:
         """Where the methods were measured, in the order of the data."""
-        seen = (name for detail in self.details.values() for name in detail.target)
-        return list(dict.fromkeys(seen))
+        return list(dict.fromkeys(name for row in self.rows for name in row.target))
 
     def search(self, method: str) -> list[TrialRow]:
         """The trials of a method's search."""
@@ -122,8 +106,7 @@ class SweepRecords:
         """The chosen configuration's tickets: the search's, then those of the finished repeats."""
         chosen = self.chosen(method)
         rows = [*([] if chosen is None else [chosen]), *self.replicates(method)]
-        found = [self.details[row.key].ticket for row in rows if row.key in self.details]
-        return [ticket for ticket in found if ticket is not None]
+        return [row.drawn for row in rows if row.drawn is not None]
 
     def replicates(self, method: str) -> list[TrialRow]:
         """The finished repeats of a method's chosen configuration, by seed."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import get_args, get_type_hints
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from doge_ray.tickets.ticket import Ticket
+
 Key = tuple[str, int, int]
 """Method, trial, replicate."""
+
+_BEHIND = {"column": False}
+"""Marks what a report knows of a trial and the table has no room for."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,10 @@ class TrialRow:
     ``replicate`` is 0 for the search and counts fresh seeds from 1. ``trained`` is False where an
     earlier row's training, with the same mask, rate, batch size and seed, served this trial too;
     ``seconds`` is then 0.
+
+    Behind the columns: ``stage`` is the training's digest, ``drawn`` the ticket, ``history`` a
+    mapping per epoch (epoch, loss, dev_metric, dev by domain, seconds), ``target`` the metric by
+    target domain, ``target_deduplicated`` the same without texts that stand in the sources too.
     """
 
     method: str
@@ -46,6 +55,11 @@ class TrialRow:
     epochs: int | None
     unit_fraction: float | None
     parameter_fraction: float | None
+    stage: str | None = field(default=None, metadata=_BEHIND)
+    drawn: Ticket | None = field(default=None, metadata=_BEHIND)
+    history: Sequence[Mapping[str, Any]] = field(default=(), metadata=_BEHIND)
+    target: Mapping[str, float] = field(default_factory=dict, metadata=_BEHIND)
+    target_deduplicated: Mapping[str, float] = field(default_factory=dict, metadata=_BEHIND)
 
     @property
     def key(self) -> Key:
@@ -64,18 +78,20 @@ class TrialRow:
         return f"{self.method}-{self.trial:04d}-{self.replicate}"
 
 
+COLUMNS = tuple(each.name for each in fields(TrialRow) if each.metadata.get("column", True))
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
 def _schema() -> pa.Schema:
-    """The fields of ``TrialRow``, in their order."""
+    """The columns, in their order."""
     hints = get_type_hints(TrialRow)
-    plain = ((name, get_args(hint) or (hint,)) for name, hint in hints.items())
+    plain = ((name, get_args(hints[name]) or (hints[name],)) for name in COLUMNS)
     return pa.schema([(name, _ARROW[types[0]]) for name, types in plain])
 
 
 def rows_to_parquet(rows: Sequence[TrialRow]) -> bytes:
-    """The table as a Parquet file; its columns are the fields of ``TrialRow``."""
+    """The table as a Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], _schema()), sink)
+    columns = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
+    pq.write_table(pa.Table.from_pylist(columns, _schema()), sink)
     return bytes(sink.getvalue().to_pybytes())

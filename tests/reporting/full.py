@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from doge_ray.domains.audit import Audit, SplitAudit
-from doge_ray.reporting.records import StageCost, SweepRecords, TrackedRun, TrialDetails
+from doge_ray.reporting.records import StageCost, SweepRecords, TrackedRun
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.draw import draw_ticket
@@ -40,17 +40,24 @@ def ticket(row: TrialRow) -> Ticket:
     )
 
 
-def details(row: TrialRow) -> TrialDetails:
+def behind(row: TrialRow) -> TrialRow:
     """Two epochs, of which the second is better; target metrics by domain as predicted."""
     if row.ticket is None or row.dev_metric is None:
-        return TrialDetails()
+        return row
     history = [{"epoch": n, "dev_metric": row.dev_metric - 0.02 * (2 - n)} for n in (1, 2)]
     target, rest = {}, {}
     if row.replicate and row.target_metric is not None:
         letters, jokes = RIGHT[row.method][row.replicate - 1]
         target = {"letters": letters / 50, "jokes": jokes / 25}
         rest = {"letters": (letters - 10) / 40, "jokes": jokes / 25}
-    return TrialDetails(f"training-{row.name}", ticket(row), history, target, rest)
+    return replace(
+        row,
+        stage=f"training-{row.name}",
+        drawn=ticket(row),
+        history=history,
+        target=target,
+        target_deduplicated=rest,
+    )
 
 
 # λ of the search's doge trials; sparsities that differ, so that there is something to draw.
@@ -64,7 +71,7 @@ def spread(row: TrialRow) -> TrialRow:
     return replace(row, parameter_fraction=ticket(row).parameter_fraction)
 
 
-ROWS = [spread(row) for row in SWEEP.rows]
+ROWS = [behind(spread(row)) for row in SWEEP.rows]
 
 AUDIT = Audit(
     ("bad", "good"),
@@ -85,7 +92,6 @@ FULL = SweepRecords(
     ROWS,
     SWEEP.predictions,
     CONFIG,
-    details={row.key: details(row) for row in ROWS},
     moments={replicate: moments(replicate) for replicate in range(4)},
     active=ActiveCounts(
         DOMAINS,

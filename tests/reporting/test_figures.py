@@ -26,27 +26,23 @@ PLANS = pytest.mark.parametrize("plan", GALLERY, ids=lambda plan: plan.name)
 
 def otherwise(records: SweepRecords) -> SweepRecords:
     """The same sweep with other scores, metrics, masks, histories and activations."""
-    rows = [
-        row
-        if row.target_metric is None
-        else replace(row, target_metric=row.target_metric**2, dev_metric=row.dev_metric**2)
-        for row in records.rows
-    ]
-    details = {}
-    for key, detail in records.details.items():
-        history = [dict(r, dev_metric=r["dev_metric"] ** 2) for r in detail.history]
-        ticket = detail.ticket
+    rows = []
+    for row in records.rows:
+        if row.target_metric is not None:
+            row = replace(row, target_metric=row.target_metric**2, dev_metric=row.dev_metric**2)
+        history = [dict(r, dev_metric=r["dev_metric"] ** 2) for r in row.history]
+        ticket = row.drawn
         if ticket is not None and ticket.kind != "dense":
-            turn = key[2]  # by replicate: seeds become less alike
+            turn = row.replicate  # seeds become less alike
             ticket = replace(
                 ticket,
                 head_mask=np.roll(ticket.head_mask, 3 + turn),
                 ffn_mask=np.roll(ticket.ffn_mask, 1 + turn),
             )
-        details[key] = replace(detail, history=history, ticket=ticket)
+        rows.append(replace(row, history=history, drawn=ticket))
     active = replace(records.active, active_DLF=40 - records.active.active_DLF)
     scores = {replicate: moments(10 + replicate) for replicate in records.moments}
-    return replace(records, rows=rows, details=details, active=active, moments=scores)
+    return replace(records, rows=rows, active=active, moments=scores)
 
 
 @PLANS
@@ -122,15 +118,13 @@ def test_at_the_papers_levels_both_tickets_are_of_one_size():
     search = CONFIG.search.model_copy(update={"sparsity": "paper"})
     level, fractions = next(item for item in PAPER_LEVELS.items() if item[1].ffns >= 0.3)
     chosen = FULL.chosen("doge")
-    details = FULL.details[chosen.key]
     ticket = draw_ticket(
         "doge", FULL.moments[0], fractions.heads, PARAMETERS, ffn_sparsity=fractions.ffns
     )
     records = replace(
         FULL,
         config=CONFIG.model_copy(update={"search": search}),
-        rows=[replace(r, sparsity=level) if r is chosen else r for r in FULL.rows],
-        details={**FULL.details, chosen.key: replace(details, ticket=ticket)},
+        rows=[replace(r, sparsity=level, drawn=ticket) if r is chosen else r for r in FULL.rows],
     )
     for axes in quadrants.draw(records).axes:
         counts = [re.findall(r"doge (\d+), winning (\d+)", text.get_text()) for text in axes.texts]
@@ -141,10 +135,10 @@ def test_at_the_papers_levels_both_tickets_are_of_one_size():
 def test_where_the_chosen_ticket_is_the_whole_network_the_best_other_one_is_shown():
     chosen = FULL.chosen("doge")
     whole = dense_ticket(6, 4, PARAMETERS)
-    details = {**FULL.details, chosen.key: replace(FULL.details[chosen.key], ticket=whole)}
-    label = quadrants.draw(replace(FULL, details=details)).get_supxlabel()
+    rows = [replace(row, drawn=whole) if row is chosen else row for row in FULL.rows]
+    label = quadrants.draw(replace(FULL, rows=rows)).get_supxlabel()
     assert f"sparsity {chosen.sparsity:.2f}" in quadrants.draw(FULL).get_supxlabel()
     assert "sparsity 0.30" in label or "sparsity 0.55" in label
-    only = [row for row in FULL.rows if row.method != "doge" or row is chosen]
+    only = [row for row in rows if row.method != "doge" or row.selected]
     with pytest.raises(NotDrawnError, match="removes anything"):
-        quadrants.draw(replace(FULL, rows=only, details=details))
+        quadrants.draw(replace(FULL, rows=only))

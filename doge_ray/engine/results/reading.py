@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from doge_ray.engine.results.folder import read_audit, recall
 from doge_ray.engine.results.shared_stages import active_counts, moments, shared_stages
@@ -14,7 +15,7 @@ from doge_ray.engine.trials.journal import Entry, Journal
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.predictions import read_predictions
 from doge_ray.engine.work.trial import Trial
-from doge_ray.reporting.records import Predictions, SweepRecords, TrialDetails
+from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.counts import Counts
 
@@ -63,10 +64,6 @@ def collect(book: Book) -> SweepRecords:
             for row, trial in zip(rows, trials, strict=True)
             if row.replicate and row.status == "finished" and trial is not None
         },
-        details={
-            row.key: _details(row.status, trial, pipeline.store)
-            for row, trial in zip(rows, trials, strict=True)
-        },
         moments=moments(pipeline),
         active=active_counts(pipeline),
         shared_stages=shared_stages(pipeline, entries),
@@ -85,8 +82,10 @@ def _drawn(entry: Entry, pipeline: Pipeline) -> Trial | None:
 def _row(entry: Entry, trial: Trial | None, store: StageStore) -> TrialRow:
     """A trial's line in the table of trials, before any is selected."""
     ticket = None if trial is None else trial.ticket
-    is_finished = trial is not None and entry.status == "finished"
-    target = (store.result(trial.evaluation) or {}) if trial and is_finished else {}
+    trained: Mapping[str, Any] = {}
+    target: Mapping[str, Any] = {}
+    if trial is not None and entry.status == "finished":
+        trained, target = store.result(trial.training) or {}, store.result(trial.evaluation) or {}
     return TrialRow(
         **entry.assignment.asdict(),
         ticket=None if ticket is None else ticket.digest,
@@ -103,22 +102,11 @@ def _row(entry: Entry, trial: Trial | None, store: StageStore) -> TrialRow:
         epochs=entry.epoch,
         unit_fraction=None if ticket is None else ticket.unit_fraction,
         parameter_fraction=None if ticket is None else ticket.parameter_fraction,
-    )
-
-
-def _details(status: str, trial: Trial | None, store: StageStore) -> TrialDetails:
-    """What a row has no room for."""
-    if trial is None:
-        return TrialDetails()
-    if status != "finished":
-        return TrialDetails(trial.training.digest, trial.ticket)
-    trained, target = store.result(trial.training) or {}, store.result(trial.evaluation) or {}
-    return TrialDetails(
-        trial.training.digest,
-        trial.ticket,
-        trained.get("history", ()),
-        target.get("target", {}),
-        target.get("target_deduplicated", {}),
+        stage=None if trial is None else trial.training.digest,
+        drawn=ticket,
+        history=trained.get("history", ()),
+        target=target.get("target", {}),
+        target_deduplicated=target.get("target_deduplicated", {}),
     )
 
 

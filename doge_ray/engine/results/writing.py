@@ -41,9 +41,9 @@ def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> Non
     """Write ``report.html``, and ``figures/`` in place of older ones, from records alone."""
     found = find_runs(graph.config, results.root)
     runs = {
-        row.key: found[f"{row.name}@{records.details[row.key].training}"]
+        row.key: found[f"{row.name}@{row.stage}"]
         for row in records.rows
-        if f"{row.name}@{records.details[row.key].training}" in found
+        if f"{row.name}@{row.stage}" in found
     }
     drawings = draw_all(records)
     write_page(records.name, sweep_page(replace(records, runs=runs), drawings), drawings, results)

@@ -14,12 +14,9 @@ def draw(records: SweepRecords) -> Figure:
     """One line per training of a chosen configuration: the search's and its repeats."""
     histories = {
         method: [
-            detail.history
+            row.history
             for row in records.rows
-            if row.method == method
-            and (row.selected or row.replicate)
-            and (detail := records.details.get(row.key)) is not None
-            and detail.history
+            if row.method == method and (row.selected or row.replicate) and row.history
         ]
         for method in records.methods
     }

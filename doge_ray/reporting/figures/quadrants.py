@@ -66,7 +66,7 @@ def _best_doge(records: SweepRecords) -> tuple[TrialRow, Ticket] | None:
         (row for row in records.search("doge") if row.status == "finished"),
         key=lambda row: (not row.selected, -(row.selection_metric or 0.0)),
     )
-    drawn = ((row, records.details[row.key].ticket) for row in trials if row.key in records.details)
+    drawn = ((row, row.drawn) for row in trials)
     return next(((row, ticket) for row, ticket in drawn if ticket and ticket.unit_fraction), None)
 
 

@@ -80,7 +80,7 @@ def _column(
 
 
 def _any_ticket(records: SweepRecords) -> Ticket | None:
-    return next((d.ticket for d in records.details.values() if d.ticket is not None), None)
+    return next((row.drawn for row in records.rows if row.drawn is not None), None)
 
 
 def _weights(config: SweepConfig) -> list[float]:
