@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doge_ray.atomic import PARTIAL, new_folder, replaced_folder, write_file
@@ -168,7 +168,8 @@ files = st.dictionaries(
 )
 
 
-@given(st.lists(st.tuples(files, st.booleans())))
+@settings(max_examples=40, deadline=None)  # a busy disk
+@given(st.lists(st.tuples(files, st.booleans()), max_size=8))
 def test_what_stands_there_is_what_was_last_completed(attempts):
     with TemporaryDirectory() as scratch:
         path, standing = Path(scratch) / "some" / "target", None
