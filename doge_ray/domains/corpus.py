@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pkgutil
 from dataclasses import replace
-from typing import Any
 
 from doge_ray.config import DataConfig
-from doge_ray.domains import amazon, files, mnli, ontonotes, quickstart
 from doge_ray.domains.checks import check_splits
 from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
 from doge_ray.domains.subset import stratified
 from doge_ray.errors import InputError
 
 __all__ = ["Corpus", "LabelledText", "TaggedText", "load_corpus"]
-
-LOADERS: dict[str, Callable[[Any], Corpus]] = {
-    "amazon": amazon.load,
-    "mnli": mnli.load,
-    "quickstart": quickstart.load,
-    "files": files.load,
-    "ontonotes": ontonotes.load,
-}
 
 
 def load_corpus(data: DataConfig) -> Corpus:
@@ -32,7 +22,7 @@ def load_corpus(data: DataConfig) -> Corpus:
             and where it stands.
     """
     try:
-        corpus = LOADERS[data.task](data)
+        corpus: Corpus = pkgutil.resolve_name(data.loader)(data)
     except OSError as error:
         raise InputError(f"the data cannot be read: {error}; mend its permissions") from error
     check_splits(corpus)

@@ -14,8 +14,8 @@ from doge_ray.engine.graph import Graph
 from doge_ray.engine.jobs import ActivationJob, EvaluationJob, ScoringJob
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.training import TrainingJob
+from doge_ray.objectives import make_objective
 from doge_ray.seeds import derive_seed
-from doge_ray.stages.objectives import Objective
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.ticket import Ticket, dense_ticket
@@ -44,14 +44,12 @@ class Assignment:
     @property
     def recipe(self) -> dict[str, Any]:
         """What ``Graph.recipe`` is told of a trial's choice."""
-        name, objective = objective_of(self.method), None
-        if name is not None:
-            objective = Objective(name, self.strength or 0.0, self.anneal or 0.0)
+        name = objective_of(self.method)
         return {
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "seed": self.seed,
-            "objective": objective,
+            "objective": None if name is None else make_objective(name, asdict(self)),
         }
 
     @property

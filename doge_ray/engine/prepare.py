@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
 from doge_ray.config.load import check_name, validate
-from doge_ray.config.methods import kind_of, objective_of
+from doge_ray.config.methods import compares_domains, objective_of
+from doge_ray.config.renames import renamed_settings
 from doge_ray.config.search import bounds
 from doge_ray.domains.corpus import Corpus
 from doge_ray.domains.encode import encode
@@ -29,7 +30,7 @@ from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.tracker import tracking_uri
 from doge_ray.errors import DAMAGED, InputError
-from doge_ray.stages.objectives import ROWS_PER_DOMAIN
+from doge_ray.objectives import OBJECTIVES
 from doge_ray.stages.run import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 from doge_ray.tickets.ticket import dense_ticket
@@ -160,7 +161,7 @@ def _check_folder(results: Storage, graph: Graph) -> None:
         return
     before, now = _described(results, graph.config.name).science, graph.science
     changed = [
-        f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
+        f"{renamed_settings().get(key, key)}: {before.get(key)!r} there, {now.get(key)!r} here"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key)
     ]
@@ -207,7 +208,7 @@ def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:
     if config.selection != "leave_one_domain_out":
         return {}
     # Over the one domain that a fold of two is left with there is neither variance nor objective.
-    over_domains = [m for m in config.methods if objective_of(m) or kind_of(m) == "doge"]
+    over_domains = [m for m in config.methods if compares_domains(m)]
     least = 3 if over_domains else 2
     if len(corpus.train) < least:
         raise InputError(
@@ -224,7 +225,7 @@ def _check_batches(config: SweepConfig, data: Encoded) -> None:
     rows = dict(zip(data.source_domains, counts.tolist(), strict=True))
     for method in config.methods:
         objective = objective_of(method)
-        need = ROWS_PER_DOMAIN.get(objective or "", 0)
+        need = OBJECTIVES[objective].rows_per_domain if objective else 0
         for size in config.search.batch_size if need else ():
             batches = steps_per_epoch(sum(rows.values()), size)
             for domain, count in rows.items():

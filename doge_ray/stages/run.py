@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from doge_ray.domains.batches import domain_batches, training_batches
 from doge_ray.domains.encoded import Encoded, EncodedRows
+from doge_ray.objectives import Objective
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
@@ -29,7 +30,7 @@ from doge_ray.stages.gradients import (
     batch_parts,
 )
 from doge_ray.stages.losses import full_precision
-from doge_ray.stages.objectives import Minimiser, Objective
+from doge_ray.stages.minimiser import Minimiser
 from doge_ray.stages.precision import Precision, autocast
 from doge_ray.stages.snapshots import (
     Snapshots,

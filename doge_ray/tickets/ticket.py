@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.errors import DAMAGED, InputError
-
-KINDS = ("dense", "random", "winning", "doge", "losing")
+from doge_ray.tickets.kinds import KINDS
 
 
 class UnitParameters(NamedTuple):
