@@ -37,7 +37,7 @@ def model_folder() -> Path:
 
 def encoded_reviews(root: str | None) -> Encoded:
     """A sample of split A of the AMAZON reviews, in memory alone once this returns."""
-    corpus = load_corpus(AmazonData(task="amazon", root=root, limit=SAMPLE))
+    corpus = load_corpus(AmazonData(set="amazon", root=root, limit=SAMPLE))
     with tempfile.TemporaryDirectory() as folder:
         encode(corpus, load_tokenizer(model_folder()), MAX_LENGTH, Path(folder))
         return open_encoded(Path(folder))

@@ -63,7 +63,7 @@ def test_a_link_names_no_user():
 
 @pytest.mark.parametrize("uri", HOLD_ONE)
 def test_a_storage_with_a_secret_is_refused_and_the_remedy_named(uri, tmp_path):
-    (tmp_path / "mine.yaml").write_text("model: some/encoder\ndata: {task: amazon}\n")
+    (tmp_path / "mine.yaml").write_text("model: some/encoder\ndata: {set: amazon}\n")
     for attempt in (
         lambda: load_config(str(tmp_path / "mine.yaml"), [f"storage={uri}"]),
         lambda: load_records("some", uri),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,9 +15,19 @@ Task = Literal["classification", "tagging"]
 """What a corpus is labelled for: a class for each text, or an entity tag for each word."""
 
 
-class DataSection(Section):
-    """What every data set has."""
+def _which() -> Any:
+    return setting(..., "which data set", was="task")
 
+
+class DataSection(Section):
+    """What every data set has.
+
+    A data set is a section with a ``loader``, the function that makes the corpus of the section:
+    ``package.module:function``, imported when data are loaded. The section's ``set`` is its name.
+    """
+
+    loader: ClassVar[str]
+    set: str = _which()
     limit: int | None = setting(
         None,
         "rows (texts, or sentences with tags) kept per domain and split, a fixed random subset",
@@ -27,19 +39,23 @@ class DataSection(Section):
 class AmazonData(DataSection):
     """The paper's AMAZON reviews: three-way sentiment over seven product categories."""
 
-    task: Literal["amazon"] = setting(..., "which data set")
+    loader = "doge_ray.domains.amazon:load"
+    set: Literal["amazon"] = _which()
     split: Literal["A", "B", "C"] = setting(
         "A", "the paper's division into source and target categories", paper="A, B, C"
     )
     root: LocalPath | None = setting(
-        None, "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache"
+        None,
+        "folder with <Category>/{train,dev,test}.json; unset: fetched once into the cache",
+        place=True,
     )
 
 
 class MnliData(DataSection):
     """The paper's MNLI: does one sentence follow from another? Ten genres of text and speech."""
 
-    task: Literal["mnli"] = setting(..., "which data set")
+    loader = "doge_ray.domains.mnli:load"
+    set: Literal["mnli"] = _which()
     source_domains: tuple[str, ...] = setting(
         ("fiction", "government", "slate", "telephone", "travel"),
         "genres to train on, or to draw from with num_sources",
@@ -61,10 +77,14 @@ class MnliData(DataSection):
         ge=0,
     )
     root: LocalPath | None = setting(
-        None, "folder with <genre>/{train,dev,test}.json as the authors released; unset: the hub"
+        None,
+        "folder with <genre>/{train,dev,test}.json as the authors released; unset: the hub",
+        place=True,
     )
     hub: LocalPath = setting(
-        "nyu-mll/multi_nli", "data set on the Hugging Face hub, or a folder that holds a copy of it"
+        "nyu-mll/multi_nli",
+        "data set on the Hugging Face hub, or a folder that holds a copy of it",
+        place=True,
     )
 
     @model_validator(mode="after")
@@ -81,7 +101,8 @@ class MnliData(DataSection):
 class QuickstartData(DataSection):
     """Short sentences of four domains with human valence ratings, cut into three classes."""
 
-    task: Literal["quickstart"] = setting(..., "which data set")
+    loader = "doge_ray.domains.quickstart:load"
+    set: Literal["quickstart"] = _which()
     source_domains: tuple[str, ...] = setting(
         ("tweets", "movies", "editorials"), "domains to train on", min_length=1
     )
@@ -89,18 +110,22 @@ class QuickstartData(DataSection):
         ("products",), "domains never seen in training", min_length=1
     )
     root: LocalPath | None = setting(
-        None, "folder with the *_GroundTruth.txt files; unset: fetched once into the cache"
+        None,
+        "folder with the *_GroundTruth.txt files; unset: fetched once into the cache",
+        place=True,
     )
 
 
 class FilesData(DataSection):
     """Your own labelled text with a domain column, or one folder per domain."""
 
-    task: Literal["files"] = setting(..., "which data set")
+    loader = "doge_ray.domains.files:load"
+    set: Literal["files"] = _which()
     path: LocalPath = setting(
         ...,
         "a .jsonl, .csv or .parquet file with a domain column, a folder of them named "
         "{train,dev,test}.*, or a folder per domain holding {train,dev,test}.*",
+        place=True,
     )
     text: str = setting("text", "column with the text")
     text_pair: str | None = setting(None, "column with the second text, for pairs")
@@ -116,11 +141,13 @@ class FilesData(DataSection):
 class OntonotesData(DataSection):
     """Named entities: OntoNotes by genre, as in the paper, or any CoNLL files by domain."""
 
-    task: Literal["ontonotes"] = setting(..., "which data set")
+    loader = "doge_ray.domains.ontonotes:load"
+    set: Literal["ontonotes"] = _which()
     root: LocalPath = setting(
         ...,
         "folder with <domain>/{train,dev,test}.txt, .conll or .json, or with CoNLL-2012 files "
         "(*_gold_conll) below folders train, development and test",
+        place=True,
     )
     source_domains: tuple[str, ...] = setting(
         ("bc", "bn", "mz", "nw"), "domains to train on", min_length=1, paper="bc, bn, mz, nw"
@@ -139,13 +166,11 @@ class OntonotesData(DataSection):
     )
 
 
-DATA_SECTIONS: dict[str, type[Section]] = {
-    "amazon": AmazonData,
-    "mnli": MnliData,
-    "quickstart": QuickstartData,
-    "files": FilesData,
-    "ontonotes": OntonotesData,
-}
-DataConfig = Annotated[
-    AmazonData | MnliData | QuickstartData | FilesData | OntonotesData, Field(discriminator="task")
-]
+_SECTIONS = (AmazonData, MnliData, QuickstartData, FilesData, OntonotesData)
+DATA_SETS = {str(*get_args(each.model_fields["set"].annotation)): each for each in _SECTIONS}
+"""The section of each data set, by the name that ``data.set`` gives it."""
+
+if TYPE_CHECKING:
+    DataConfig = DataSection
+else:
+    DataConfig = Annotated[reduce(or_, _SECTIONS), Field(discriminator="set")]

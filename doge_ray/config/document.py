@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doge_ray.config.data import DATA_SECTIONS
+from doge_ray.config.data import DATA_SETS
 from doge_ray.config.schema import SweepConfig
 from doge_ray.config.search import Range
-from doge_ray.config.section import Section
+from doge_ray.config.section import Section, about
 
 
 def reference(section: type[Section] = SweepConfig) -> str:
@@ -29,24 +29,24 @@ def reference(section: type[Section] = SweepConfig) -> str:
 def _settings(section: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in section.model_fields.items():
         if name == "data":
-            for task, data in DATA_SECTIONS.items():
-                yield from _settings(data, f"data[{task}].")
+            for data_set, data in DATA_SETS.items():
+                yield from _settings(data, f"data[{data_set}].")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from _settings(field.annotation, f"{prefix}{name}.")
-        elif name != "task":
+        elif name != "set":
             yield prefix + name, field
 
 
 def _facts(field: FieldInfo) -> str:
     """`` = default [unit]; allowed; paper``."""
-    extra: dict[str, Any] = dict(field.json_schema_extra or {})  # type: ignore[arg-type]
+    said = about(field)
     default = field.get_default(call_default_factory=True)
     facts = "" if default is PydanticUndefined else f" = {_plain(default)}"
-    facts += f" [{extra['unit']}]" if extra.get("unit") else ""
+    facts += f" [{said.unit}]" if said.unit else ""
     if get_origin(field.annotation) is Literal:
         facts += f"  one of {', '.join(get_args(field.annotation))}"
-    if extra.get("paper") is not None:
-        facts += f"  (paper: {extra['paper']})"
+    if said.paper is not None:
+        facts += f"  (paper: {said.paper})"
     return facts
 
 

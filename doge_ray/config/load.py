@@ -9,16 +9,17 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from doge_ray.config.data import DATA_SECTIONS
+from doge_ray.config.data import DATA_SETS
 from doge_ray.config.places import check_path
 from doge_ray.config.read import SHORT, read_settings, read_yaml
+from doge_ray.config.renames import renamed_settings, say_renamed, with_new_names
 from doge_ray.config.schema import NAME, SweepConfig
 from doge_ray.config.section import Section
 from doge_ray.errors import InputError, nearest
 from doge_ray.shipped import SWEEPS
 
 S = TypeVar("S", bound=Section)
-_DOMAINS = ("task", "source_domains", "target_domains", "num_sources", "types")
+_DOMAINS = ("set", "source_domains", "target_domains", "num_sources", "types")
 _OTHER_DATA = {"data", *(f"data.{key}" for key in _DOMAINS)}
 MOST_PROBLEMS = 20
 SWEEP_FOLDERS = Path("sweeps"), SWEEPS
@@ -47,17 +48,19 @@ def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> Sweep
         raise InputError(f"{path} consists of several sweeps; name one of those it lists")
     # A section whose settings are all commented out is empty.
     settings = {key: value for key, value in settings.items() if value is not None}
+    settings = with_new_names(settings, str(path), say=True)
     settings.setdefault("name", path.stem)
     for key, value in pairs:
         full = _full_key(key, settings)
         if full in _OTHER_DATA:
             settings.pop("paper", None)  # it is of the file's own domains
         _assign(settings, full, value)
-    return validate(settings, place)
+    return validate(with_new_names(settings, place, say=True), place)
 
 
 def validate(settings: dict[str, Any], place: str) -> SweepConfig:
     """Check a sweep's settings; ``place`` names their origin in the error."""
+    settings = with_new_names(settings, place)
     keys = {*known_keys(settings), *SweepConfig.model_fields}
     return check(SweepConfig, settings, place, keys)
 
@@ -124,10 +127,10 @@ def check_name(name: str) -> str:
 
 
 def known_keys(settings: dict[str, Any]) -> Iterator[str]:
-    """Dotted keys of all settings, with the data section of the task at hand."""
+    """Dotted keys of all settings, with the section of the data set at hand."""
     data = settings.get("data")
-    task = data.get("task") if isinstance(data, dict) else None
-    yield from _keys(SweepConfig, DATA_SECTIONS.get(str(task)))
+    name = data.get("set") if isinstance(data, dict) else None
+    yield from _keys(SweepConfig, DATA_SETS.get(str(name)))
 
 
 def _keys(section: type[Section], data: type[Section] | None, prefix: str = "") -> Iterator[str]:
@@ -149,24 +152,26 @@ def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _full_key(key: str, settings: dict[str, Any]) -> str:
-    """Complete a key that is given by its last part alone."""
-    keys = list(known_keys(settings))
-    if key in keys or "." in key or key in SweepConfig.model_fields:
-        return key
-    matches = [known for known in keys if known.rsplit(".", 1)[-1] == key]
-    if len(matches) > 1:
-        raise InputError(f"{key}: several settings have that name: {', '.join(matches)}")
-    return matches[0] if matches else key
+    """The present name of a key, completed where its last part alone is given."""
+    keys = [*known_keys(settings), *renamed_settings()]
+    if key not in keys and "." not in key and key not in SweepConfig.model_fields:
+        matches = [known for known in keys if known.rsplit(".", 1)[-1] == key]
+        if len(matches) > 1:
+            raise InputError(f"{key}: several settings have that name: {', '.join(matches)}")
+        key = matches[0] if matches else key
+    if key in renamed_settings():
+        say_renamed(key)
+    return renamed_settings().get(key, key)
 
 
 # pydantic puts the tag of the union member it tried into the location of an error.
-_TAGS = {*DATA_SECTIONS, "range", "list", "levels"}
+_TAGS = {*DATA_SETS, "range", "list", "named"}
 
 
 _REMEDIES = {
     "tuple_type": "write a list, as in {key}=[a, b]",
     "model_type": "write its settings inside it, as in train: {{patience: 2}}",
-    "model_attributes_type": "write its settings inside it, as in data: {{task: amazon}}",
+    "model_attributes_type": "write its settings inside it, as in data: {{set: amazon}}",
     "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens, 128 "
     "at most, a dot not first",
     "float_parsing": "that is no number, nor a name that stands for numbers there",
@@ -191,7 +196,7 @@ def _explain(problem: dict[str, Any], keys: set[str]) -> str:
     if kind == "missing":
         return f"{key} is not set; it has no default"
     if kind.startswith("union_tag"):
-        return f"data.task={SHORT.repr(value.get('task'))}; allowed: {', '.join(DATA_SECTIONS)}"
+        return f"data.set={SHORT.repr(value.get('set'))}; allowed: {', '.join(DATA_SETS)}"
     if kind in _REMEDIES:
         return f"{key}={shown}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
     message = problem["msg"].removeprefix("Value error, ")

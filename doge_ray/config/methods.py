@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-KINDS = ("dense", "random", "winning", "doge", "losing")
-"""What is pruned: nothing, or by a ticket of this kind."""
-OBJECTIVES = ("irm", "group_dro", "vrex", "coral")
-"""What is minimised instead of the mean loss of the examples."""
+from itertools import chain
 
-_OF_KIND = {
-    "dense": (),
-    "random": ("sparsity",),
-    "winning": ("sparsity",),
-    "losing": ("sparsity",),
-    "doge": ("sparsity", "variance_weight"),
-}
+from doge_ray.hyperparameters import TRAINING, Hyperparameter
+from doge_ray.objectives import OBJECTIVES
+from doge_ray.tickets.kinds import KINDS, drawn_kinds
+
+HYPERPARAMETERS = tuple(
+    dict.fromkeys(
+        chain(
+            TRAINING,
+            *(kind.hyperparameters for kind in KINDS.values()),
+            *(objective.hyperparameters for objective in OBJECTIVES.values()),
+        )
+    )
+)
+"""All that any method is drawn, in the order of the settings of ``search``."""
+
+ALL = {each.name: each for each in HYPERPARAMETERS}
+"""What a trial may have, by name, in the order of columns; of those that share one, the last."""
 
 
 def kind_of(method: str) -> str:
@@ -28,16 +35,19 @@ def objective_of(method: str) -> str | None:
     return last if last in OBJECTIVES else None
 
 
-def dimensions(method: str) -> dict[str, str]:
-    """The hyper-parameters of a method, each with the setting of ``search`` that it is drawn by."""
-    names = ("learning_rate", "batch_size", *_OF_KIND[kind_of(method)])
-    fields = {name: name for name in names}
+def hyperparameters(method: str) -> tuple[Hyperparameter, ...]:
+    """What the trials of a method are drawn, in the order in which it is."""
     objective = objective_of(method)
-    if objective is not None:
-        fields["strength"] = f"{objective}_strength"
-    if objective == "irm":
-        fields["anneal"] = "irm_anneal"
-    return fields
+    return (
+        *TRAINING,
+        *KINDS[kind_of(method)].hyperparameters,
+        *(OBJECTIVES[objective].hyperparameters if objective else ()),
+    )
+
+
+def compares_domains(method: str) -> bool:
+    """Whether a method says nothing where there is one source domain alone."""
+    return objective_of(method) is not None or KINDS[kind_of(method)].compares_domains
 
 
 def check_method(method: str) -> str:
@@ -47,8 +57,8 @@ def check_method(method: str) -> str:
         ValueError: names it and what is allowed.
     """
     kind, plus, objective = method.partition("+")
-    alone = not plus and kind in (*KINDS, *OBJECTIVES)
-    both = kind in KINDS[1:] and objective in OBJECTIVES
+    alone = not plus and (kind in KINDS or kind in OBJECTIVES)
+    both = kind in drawn_kinds() and objective in OBJECTIVES
     if not (alone or both):
         raise ValueError(
             f"{method!r} is no method; allowed: {', '.join((*KINDS, *OBJECTIVES))}, or a ticket "

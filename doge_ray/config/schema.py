@@ -1,8 +1,8 @@
 """What a sweep is: every setting with its meaning, unit, default and the paper's value.
 
 A sweep is described by one YAML file in ``sweeps/`` and dotted overrides. The models here, in
-``data`` and in ``search`` are the only place where a setting is defined; ``--help``, the checks
-and the stage identities read them.
+``data`` and in ``search`` are the only place where a setting is defined; ``--help``, the checks,
+the settings that are refused when a sweep goes on, and MLflow's runs read them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, model_validator
 
 from doge_ray.config.data import DataConfig
-from doge_ray.config.methods import check_method, dimensions
+from doge_ray.config.methods import check_method, hyperparameters
 from doge_ray.config.places import LocalPath, StoragePlace
 from doge_ray.config.search import Range, SearchConfig
 from doge_ray.config.section import Section, setting
@@ -48,6 +48,7 @@ class TrainConfig(Section):
         "most examples one device takes at once; a larger share of the batch is accumulated",
         unit="examples",
         ge=1,
+        extensible=True,
     )
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto",
@@ -78,7 +79,13 @@ class ScoringConfig(Section):
         paper="heads in the text, all in the released code",
     )
     min_heads: int = setting(1, "heads that stay in every layer", unit="heads", ge=0)
-    batch_size: int = setting(64, "examples per backward pass and worker", ge=1)
+    batch_size: int = setting(
+        64,
+        "examples per backward pass and worker",
+        ge=1,
+        # Exact sums do not depend on how the examples are batched.
+        extensible=lambda scoring: scoring.method == "exact",
+    )
 
     @property
     def ranking(self) -> dict[str, Any]:
@@ -94,16 +101,22 @@ class ResourceConfig(Section):
     """What runs where; Ray does the placing."""
 
     trial_workers: int = setting(
-        1, "devices one training spans; 1: it runs in its trial's own process", ge=1
+        1,
+        "devices one training spans; 1: it runs in its trial's own process",
+        ge=1,
+        extensible=True,
     )
-    stage_workers: int = setting(1, "Ray Train workers that share a scoring pass", ge=1)
-    cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1)
+    stage_workers: int = setting(
+        1, "Ray Train workers that share a scoring pass", ge=1, extensible=True
+    )
+    cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1, extensible=True)
     gpus_per_worker: float | None = setting(
         None,
         "GPUs of a worker; below one, several trials share a GPU; unset: one where the cluster has "
         "or can get any",
         unit="GPUs",
         ge=0,
+        extensible=True,
     )
 
     @model_validator(mode="after")
@@ -119,27 +132,6 @@ class ResourceConfig(Section):
         return self
 
 
-# What changes neither a stage nor the choices of a study: these may differ when a sweep goes on.
-EXTENSIBLE = frozenset(
-    {
-        "name",
-        "storage",
-        "methods",
-        "replicates",
-        "train.micro_batch_size",
-        "scoring.batch_size",
-        "search.num_trials",
-        "search.max_concurrent",
-        "search.max_failures",
-        "paper",
-        "resources.trial_workers",
-        "resources.stage_workers",
-        "resources.cpus_per_worker",
-        "resources.gpus_per_worker",
-    }
-)
-
-
 # Short enough for a folder, and for what is added to it.
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
 
@@ -150,11 +142,12 @@ RESERVED = ("store", "mlartifacts", "mlflow.db", "mlflow.db-journal")
 class SweepConfig(Section):
     """A sweep: which model, data and methods, how to train, what to search, where to keep it."""
 
-    name: str = setting(..., "name of the sweep and of its folder", pattern=NAME)
+    name: str = setting(..., "name of the sweep and of its folder", pattern=NAME, extensible=True)
     model: LocalPath = setting(
         ...,
         "hub name, local folder, or package:NAME/FOLDER for a model inside an installed package",
         paper="bert-base-uncased, bert-large-uncased",
+        place=True,
     )
     seed: int = setting(0, "all randomness derives from it", ge=0)
     storage: StoragePlace = setting(
@@ -162,12 +155,14 @@ class SweepConfig(Section):
         "folder or URI (s3://, gs://) for stages and results; DOGE_RAY_STORAGE is its default "
         "where that is set in the environment, as on a cluster, otherwise runs",
         default_factory=lambda: os.environ.get("DOGE_RAY_STORAGE") or "runs",
+        extensible=True,
     )
     methods: tuple[Method, ...] = setting(
         ("dense", "random", "winning", "doge"),
         "methods to compare, dense among them: random, winning, doge and losing tickets; irm, "
         "group_dro, vrex and coral, objectives over the source domains; both: doge+irm",
         paper="dense, irm, random, winning, doge",
+        extensible=True,
     )
     selection: Literal["source_dev", "leave_one_domain_out", "oracle"] = setting(
         "source_dev",
@@ -177,7 +172,11 @@ class SweepConfig(Section):
         paper="oracle",
     )
     replicates: int = setting(
-        3, "fresh seeds over which each method's chosen configuration is repeated", ge=1, paper=1
+        3,
+        "fresh seeds over which each method's chosen configuration is repeated",
+        ge=1,
+        paper=1,
+        extensible=True,
     )
     data: DataConfig
     train: TrainConfig = TrainConfig()
@@ -188,6 +187,7 @@ class SweepConfig(Section):
         {},
         "published target metric of a method, or one for each data.split, for the report to print",
         unit="percent",
+        extensible=True,
     )
 
     @model_validator(mode="after")
@@ -199,9 +199,11 @@ class SweepConfig(Section):
                 f"methods={list(self.methods)}: name dense, which the others are drawn from and "
                 "compared with, and every method once"
             )
-        for field in {field for method in self.methods for field in dimensions(method).values()}:
-            if self.search.sampler == "grid" and isinstance(self.search.space(field), Range):
-                raise ValueError(f"search.{field}: a grid needs a list of values, not a range")
+        for each in {each for method in self.methods for each in hyperparameters(method)}:
+            if self.search.sampler == "grid" and isinstance(self.search.space(each.setting), Range):
+                raise ValueError(
+                    f"search.{each.setting}: a grid needs a list of values, not a range"
+                )
         for size in self.search.batch_size:
             if size % self.resources.trial_workers:
                 raise ValueError(
@@ -211,15 +213,13 @@ class SweepConfig(Section):
                 )
         return self
 
-    def science(self) -> dict[str, Any]:
-        """Every setting that can change a result, by dotted key."""
-        flat = flatten(self.model_dump(mode="json"))
-        # Exact sums do not depend on how the examples are batched.
-        decisive = set() if self.scoring.method == "exact" else {"scoring.batch_size"}
-        free = EXTENSIBLE - decisive
-        return {
-            key: value for key, value in flat.items() if not free & {key, key.partition(".")[0]}
-        }
+    def science(self, *, places: bool = True) -> dict[str, Any]:
+        """Every setting that can change a result, by dotted key.
+
+        Args:
+            places: those too that only say where model and data lie.
+        """
+        return dict(self.identity(places=places))
 
     def published(self, method: str) -> float | None:
         """The paper's target metric of a method on this data, in percent, if there is one."""
@@ -227,12 +227,3 @@ class SweepConfig(Section):
         if isinstance(values, dict):
             return values.get(str(getattr(self.data, "split", None)))
         return values
-
-
-def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as one mapping with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        nested = isinstance(value, dict)
-        flat |= flatten(value, f"{prefix}{key}.") if nested else {prefix + key: value}
-    return flat

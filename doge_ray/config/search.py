@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Tag, create_model, model_validator
 
-from doge_ray.config.levels import PAPER_LEVELS, Level
+from doge_ray.config.methods import HYPERPARAMETERS
 from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError
+from doge_ray.hyperparameters import Between, Hyperparameter
+from doge_ray.tickets.levels import PAPER_LEVELS, Level
 
 
 class Range(Section):
@@ -32,41 +33,21 @@ class Range(Section):
         return (self.low, self.high)
 
 
-def _kind(value: Any) -> str:
-    return "range" if isinstance(value, dict | Range) else "list"
+Space = Range | tuple[Any, ...]
+"""What a hyper-parameter is drawn from."""
 
 
-def _listed(value: Any) -> Any:
-    """A single value is a list of one; "paper" is a list by its name."""
-    if value == "paper":
-        return value
-    return (value,) if isinstance(value, int | float | str) else value
-
-
-FloatSpace = Annotated[
-    Annotated[Range, Tag("range")] | Annotated[tuple[float, ...], Tag("list")],
-    Discriminator(_kind),
-    BeforeValidator(_listed),
-]
-SparsitySpace = Annotated[
-    Annotated[Range, Tag("range")]
-    | Annotated[tuple[float, ...], Tag("list")]
-    | Annotated[Literal["paper"], Tag("levels")],
-    Discriminator(lambda value: "levels" if value == "paper" else _kind(value)),
-    BeforeValidator(_listed),
-]
-IntChoices = Annotated[tuple[int, ...], BeforeValidator(_listed)]
-
-
-def bounds(space: FloatSpace) -> tuple[float, ...]:
+def bounds(space: Space) -> tuple[float, ...]:
     """Every value of a list, or the two ends of a range."""
     return space.bounds() if isinstance(space, Range) else space
 
 
-class SearchConfig(Section):
+class StudyConfig(Section):
     """One study per method: the same number of trials, drawn by Optuna, run by Ray Tune."""
 
-    num_trials: int = setting(12, "trials of every method", paper="24 or more, unequal", ge=1)
+    num_trials: int = setting(
+        12, "trials of every method", paper="24 or more, unequal", ge=1, extensible=True
+    )
     sampler: Literal["tpe", "random", "grid"] = setting("tpe", "Optuna's sampler")
     scheduler: Literal["none", "asha", "median"] = setting(
         "none", "Tune's rule that stops hopeless trials; runs differ with timing when it is on"
@@ -75,49 +56,71 @@ class SearchConfig(Section):
         2, "epochs every trial gets before the scheduler may stop it", unit="epochs", ge=1
     )
     max_concurrent: int | None = setting(
-        None, "trials at a time; unset: as many as the devices allow", ge=1
+        None, "trials at a time; unset: as many as the devices allow", ge=1, extensible=True
     )
     max_failures: int = setting(
-        1, "times a trial that failed is tried again; lost processes and nodes do not count", ge=0
-    )
-    learning_rate: FloatSpace = setting(
-        (1e-5, 2e-5, 3e-5, 5e-5), "AdamW's peak rate", paper="1e-5, 2e-5, 3e-5, 5e-5"
-    )
-    batch_size: IntChoices = setting((16, 32), "examples per step over all workers", paper="16, 32")
-    sparsity: SparsitySpace = setting(
-        Range(low=0.05, high=0.6),
-        "fraction of heads and of FFN blocks removed; or paper: the 25 levels of the released "
-        "scripts, 0 to 0.63 of the encoder's weights, up to 90 % of the heads and half of the FFN "
-        "blocks",
-        paper="25 levels",
-    )
-    variance_weight: FloatSpace = setting(
-        (0.0, 10.0, 50.0, 100.0), "λ of the domain-general score", paper="0, 10, 50, 100"
-    )
-    irm_strength: FloatSpace = setting(
-        Range(low=0.1, high=1e4, log=True), "weight of IRMv1's penalty, once it is annealed"
-    )
-    irm_anneal: FloatSpace = setting(
-        (0.0, 0.25, 0.5), "share of all steps in which that weight is at most 1"
-    )
-    group_dro_strength: FloatSpace = setting(
-        Range(low=1e-3, high=0.1, log=True), "step size of group DRO's domain weights"
-    )
-    vrex_strength: FloatSpace = setting(
-        Range(low=0.1, high=1e4, log=True), "weight of the risks' variance in V-REx"
-    )
-    coral_strength: FloatSpace = setting(
-        Range(low=0.1, high=10, log=True), "weight of CORAL's distance of covariances"
+        1,
+        "times a trial that failed is tried again; lost processes and nodes do not count",
+        ge=0,
+        extensible=True,
     )
 
-    def space(self, name: str) -> Range | tuple[Any, ...]:
-        """What a hyper-parameter is drawn from, the paper's levels as a list of sparsities."""
-        values = getattr(self, name)
-        return tuple(PAPER_LEVELS) if values == "paper" else values
+
+def _type_of(hyperparameter: Hyperparameter) -> Any:
+    """Of its setting: a range, a list, one value, or the name of a list; integers only a list."""
+    named = hyperparameter.lists
+
+    def kind(value: Any) -> str:
+        if isinstance(value, str) and value in named:
+            return "named"
+        return "range" if isinstance(value, dict | Range) else "list"
+
+    def listed(value: Any) -> Any:
+        single = isinstance(value, int | float | str) and kind(value) != "named"
+        return (value,) if single else value
+
+    if hyperparameter.whole:
+        return Annotated[tuple[int, ...], BeforeValidator(listed)]
+    return Annotated[
+        Annotated[Range, Tag("range")]
+        | Annotated[tuple[float, ...], Tag("list")]
+        | Annotated[str, Tag("named")],
+        Discriminator(kind),
+        BeforeValidator(listed),
+    ]
+
+
+def _setting_of(hyperparameter: Hyperparameter) -> Any:
+    default: Any = hyperparameter.default
+    if isinstance(default, Between):
+        default = Range(**default._asdict())
+    return setting(default, hyperparameter.meaning, paper=hyperparameter.paper)
+
+
+_FIELDS: dict[str, Any] = {
+    each.setting: (_type_of(each), _setting_of(each)) for each in HYPERPARAMETERS
+}
+_Spaces: Any = create_model("_Spaces", __base__=StudyConfig, **_FIELDS)
+
+
+class SearchConfig(_Spaces):
+    """The studies, and what each hyper-parameter is drawn from."""
+
+    def given(self, name: str) -> Space | str:
+        """What a setting is drawn from, as it was written: a list perhaps by its name."""
+        space: Space | str = getattr(self, name)
+        return space
+
+    def space(self, name: str) -> Space:
+        """What a setting is drawn from, the values of a named list written out."""
+        space = self.given(name)
+        if not isinstance(space, str):
+            return space
+        return next(each.lists[space].values for each in HYPERPARAMETERS if each.setting == name)
 
     def level(self, sparsity: float) -> Level:
         """The fractions of heads and of FFN blocks that a sparsity of the space stands for."""
-        if self.sparsity != "paper":
+        if self.given("sparsity") != "paper":
             return Level(sparsity, sparsity)
         if sparsity not in PAPER_LEVELS:
             raise InputError(f"sparsity={sparsity} is none of the paper's 25 levels")
@@ -125,22 +128,11 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> SearchConfig:
-        sparsity = self.space("sparsity")
-        _check(sparsity, "sparsity", lambda s: 0 <= s < 1, "a fraction: 0 <= sparsity < 1")
-        _check(self.variance_weight, "variance_weight", lambda v: v >= 0, "zero or more")
-        _check(self.learning_rate, "learning_rate", lambda r: 0 < r < 1, "above 0 and below 1")
-        _check(self.batch_size, "batch_size", lambda b: b >= 1, "one example or more")
-        _check(self.irm_anneal, "irm_anneal", lambda a: 0 <= a <= 1, "a share: 0 <= anneal <= 1")
-        for name in ("irm_strength", "vrex_strength", "coral_strength", "group_dro_strength"):
-            _check(getattr(self, name), name, lambda s: s >= 0, "zero or more")
+        for each in HYPERPARAMETERS:
+            name = f"search.{each.setting}"
+            values = bounds(self.space(each.setting))
+            if not values:
+                raise ValueError(f"{name} is empty; give at least one value")
+            for value in values:
+                each.check(value, name)
         return self
-
-
-def _check(space: FloatSpace, name: str, allowed: Callable[[float], bool], rule: str) -> None:
-    values = bounds(space)
-    if not values:
-        raise ValueError(f"search.{name} is empty; give at least one value")
-    for value in values:
-        if not allowed(value):
-            shown = f"{value:g}" if isinstance(value, float) else value
-            raise ValueError(f"search.{name}={shown} is impossible; allowed: {rule}")

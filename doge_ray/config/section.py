@@ -2,26 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
-def setting(default: Any, meaning: str, *, unit: str = "", paper: Any = None, **limits: Any) -> Any:
-    """A documented field of a section.
+class About(NamedTuple):
+    """What is said of a setting beside its meaning, default and limits.
 
-    Args:
-        default: its value where none is given.
-        meaning: a sentence for the reference.
-        unit: of its values, if they have one.
-        paper: what the paper used, where that is another value.
-        limits: pydantic's, such as ``ge`` and ``lt``.
+    - ``unit``; ``paper``: what the paper used.
+    - ``was``: an older name. It is still read, and identities hold it, so that they stay.
+    - ``extensible``: whether it may differ when a sweep goes on, since neither a result nor the
+      choices of a study depend on it; or a function that tells so from the whole section.
+    - ``place``: it says where something lies, and what lies there is part of identities instead.
     """
-    extra = {"unit": unit, "paper": paper}
-    return Field(default, description=meaning, json_schema_extra=extra, **limits)
+
+    unit: str = ""
+    paper: Any = None
+    was: str = ""
+    extensible: bool | Callable[[Any], bool] = False
+    place: bool = False
+
+
+_NOTHING = About()
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    paper: Any = None,
+    was: str = "",
+    extensible: bool | Callable[[Any], bool] = False,
+    place: bool = False,
+    **limits: Any,
+) -> Any:
+    """A documented field: its meaning, and what ``About`` lists; ``limits`` are pydantic's."""
+    said: Any = {"about": About(unit, paper, was, extensible, place)}
+    return Field(default, description=meaning, json_schema_extra=said, **limits)
+
+
+def about(field: FieldInfo) -> About:
+    """What was said of a field by ``setting``; nothing of a section."""
+    extra: Any = field.json_schema_extra or {}
+    said: About = extra.get("about", _NOTHING)
+    return said
 
 
 class Section(BaseModel):
     """A group of settings: immutable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def identity(self, *, places: bool = True, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """Every setting that may not differ when a sweep goes on, by dotted key, as JSON values.
+
+        Args:
+            places: those too that only say where something lies.
+            prefix: of the keys.
+        """
+        values = self.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            said, value = about(field), getattr(self, name)
+            free = said.extensible(self) if callable(said.extensible) else said.extensible
+            if free or (said.place and not places):
+                continue
+            key = prefix + (said.was or name)
+            if isinstance(value, Section):
+                yield from value.identity(places=places, prefix=f"{key}.")
+            else:
+                yield key, values[name]

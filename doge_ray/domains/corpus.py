@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import pkgutil
 from dataclasses import replace
-from typing import Any
 
 from doge_ray.config.data import DataConfig
-from doge_ray.domains import amazon, files, mnli, ontonotes, quickstart
 from doge_ray.domains.checks import check_splits
 from doge_ray.domains.labelled import Corpus
 from doge_ray.domains.subset import stratified
 from doge_ray.errors import InputError
-
-LOADERS: dict[str, Callable[[Any], Corpus]] = {
-    "amazon": amazon.load,
-    "mnli": mnli.load,
-    "quickstart": quickstart.load,
-    "files": files.load,
-    "ontonotes": ontonotes.load,
-}
 
 
 def load_corpus(data: DataConfig) -> Corpus:
@@ -30,7 +20,7 @@ def load_corpus(data: DataConfig) -> Corpus:
             and where it stands.
     """
     try:
-        corpus = LOADERS[data.task](data)
+        corpus: Corpus = pkgutil.resolve_name(data.loader)(data)
     except OSError as error:
         raise InputError(f"the data cannot be read: {error}; mend its permissions") from error
     check_splits(corpus)

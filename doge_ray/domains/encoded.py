@@ -41,7 +41,7 @@ class Encoded:
     @property
     def task(self) -> Task:
         """Whether rows have a class each, or words a tag."""
-        return "tagging" if isinstance(self.train, TaggedSplit) else "classification"
+        return self.train.task
 
 
 def open_encoded(folder: Path) -> Encoded:

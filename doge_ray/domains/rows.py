@@ -6,11 +6,13 @@ Shapes: N rows of a split, B rows of a batch, T tokens of its longest row; M sen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from doge_ray.config import Task
 
 NO_LABEL = -100  # of a token that is no word's first; what losses ignore
 WIDTH_STEP = 8  # batches are padded to a multiple of it, which suits tensor cores
@@ -43,6 +45,8 @@ class EncodedRows:
     ``starts_N[n]`` on.
     """
 
+    task: ClassVar[Task]
+
     domains_N: NDArray[np.int32]
     truncated_N: NDArray[np.bool_]
     duplicated_N: NDArray[np.bool_]
@@ -63,6 +67,11 @@ class EncodedRows:
     def examples(self) -> Examples:
         """Domain and duplicate flag of everything that is measured."""
         return Examples(self.domains_N, self.duplicated_N)
+
+    @property
+    def example_starts(self) -> NDArray[np.integer[Any]]:
+        """The first answer of each of M examples, and the end of the last one's, (M + 1,)."""
+        return np.arange(len(self.answers) + 1)
 
     def assign(
         self, predictions: NDArray[np.int64], rows: NDArray[np.int64], classes: NDArray[np.int64]
@@ -111,6 +120,8 @@ class EncodedRows:
 class EncodedSplit(EncodedRows):
     """Texts with a class each."""
 
+    task = "classification"
+
     labels_N: NDArray[np.int32]
 
     @property
@@ -139,6 +150,8 @@ class TaggedSplit(EncodedRows):
     ``sentences[m + 1]``. Words beyond the tokens that are read have no token.
     """
 
+    task = "tagging"
+
     words: NDArray[np.int32]
     tags_W: NDArray[np.int32]
     sentences: NDArray[np.int32]
@@ -153,6 +166,11 @@ class TaggedSplit(EncodedRows):
     def examples(self) -> Examples:
         """Domain and duplicate flag of every sentence."""
         return self.measured
+
+    @property
+    def example_starts(self) -> NDArray[np.int32]:
+        """The first word of every sentence, and the end of the last one, (M + 1,)."""
+        return self.sentences
 
     def assign(
         self, predictions: NDArray[np.int64], rows: NDArray[np.int64], classes: NDArray[np.int64]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from doge_ray.config import Range, SweepConfig
-from doge_ray.config.methods import dimensions, kind_of
+from doge_ray.config.methods import hyperparameters, kind_of
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
@@ -21,6 +21,7 @@ from doge_ray.engine.work.workers import own_device
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
+from doge_ray.tickets.kinds import KINDS
 
 MEASURED_STEPS = 4
 
@@ -105,9 +106,9 @@ def _stage_table(config: SweepConfig, prepared: Prepared) -> Table:
 def _most_distinct(method: str, config: SweepConfig) -> int:
     """Trials, or fewer where the lists have fewer combinations."""
     combinations = 1
-    for field in dimensions(method).values():
-        values = config.search.space(field)
-        if isinstance(values, Range) or kind_of(method) == "random":
+    for each in hyperparameters(method):
+        values = config.search.space(each.setting)
+        if isinstance(values, Range) or "seed" in KINDS[kind_of(method)].reads:
             return config.search.num_trials
         combinations *= len(values)
     return min(config.search.num_trials, combinations)

@@ -9,7 +9,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from doge_ray.config import SweepConfig
-from doge_ray.config.methods import kind_of, objective_of
+from doge_ray.config.methods import compares_domains, objective_of
 from doge_ray.config.search import bounds
 from doge_ray.domains.encoded import Encoded
 from doge_ray.domains.labelled import Corpus
@@ -25,7 +25,7 @@ from doge_ray.engine.tracking.server import tracking_uri
 from doge_ray.engine.work.encoding import encode_once
 from doge_ray.engine.work.graph import Graph, ModelFacts
 from doge_ray.errors import InputError
-from doge_ray.stages.objectives import ROWS_PER_DOMAIN
+from doge_ray.objectives import OBJECTIVES
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.tickets.draw import units_removed
 
@@ -104,7 +104,7 @@ def _folds(config: SweepConfig, corpus: Corpus) -> dict[str, Corpus]:
     if config.selection != "leave_one_domain_out":
         return {}
     # Over the one domain that a fold of two is left with there is neither variance nor objective.
-    over_domains = [m for m in config.methods if objective_of(m) or kind_of(m) == "doge"]
+    over_domains = [m for m in config.methods if compares_domains(m)]
     least = 3 if over_domains else 2
     if len(corpus.train) < least:
         raise InputError(
@@ -121,7 +121,7 @@ def _check_batches(config: SweepConfig, data: Encoded) -> None:
     rows = dict(zip(data.source_domains, counts.tolist(), strict=True))
     for method in config.methods:
         objective = objective_of(method)
-        need = ROWS_PER_DOMAIN.get(objective or "", 0)
+        need = OBJECTIVES[objective].rows_per_domain if objective else 0
         for size in config.search.batch_size if need else ():
             batches = steps_per_epoch(sum(rows.values()), size)
             for domain, count in rows.items():

@@ -5,22 +5,21 @@ from __future__ import annotations
 from doge_ray.reporting.differences import ENOUGH_SEEDS, difference, difference_text
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Table, percent, plus_minus
+from doge_ray.tickets.kinds import KINDS
+from doge_ray.tickets.metrics import METRICS
 
+# Of the chosen trial, what its ticket was drawn by.
+_DRAWN = {each.name: each for kind in KINDS.values() for each in kind.hyperparameters}
 _HEADER = (
     "method",
     "trials",
-    "sparsity",
-    "λ",
+    *(each.heading for each in _DRAWN.values()),
     "removed",
     "source dev",
     "target",
     "deduplicated",
     "vs dense",
 )
-_METRICS = {
-    "classification": "Accuracy",
-    "tagging": "Entity F1 (exact spans of whole words, micro-averaged per domain)",
-}
 
 
 def comparison(records: SweepRecords) -> Table:
@@ -48,8 +47,10 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
     return (
         method,
         f"{sum(row.status != 'running' for row in search)} ({len(records.trainings(method))})",
-        "" if chosen is None else f"{chosen.sparsity:.2f}",
-        "" if chosen is None or chosen.variance_weight is None else f"{chosen.variance_weight:g}",
+        *(
+            "" if chosen is None else each.shown(getattr(chosen, name))
+            for name, each in _DRAWN.items()
+        ),
         "" if chosen is None else percent(chosen.parameter_fraction, "{:.0f} %"),
         "" if chosen is None else percent(chosen.dev_metric),
         plus_minus([row.target_metric for row in repeats]),
@@ -61,7 +62,7 @@ def _line(method: str, records: SweepRecords) -> tuple[str, ...]:
 def _notes(records: SweepRecords) -> list[str]:
     seeds = {row.replicate for method in records.methods for row in records.replicates(method)}
     return [
-        f"{_METRICS[records.task]} in percent, mean over domains. trials: of the search, in "
+        f"{METRICS[records.task].title} in percent, mean over domains. trials: of the search, in "
         "brackets how many distinct trainings they needed. removed: share of the encoder's "
         "parameters.",
         f"Each method's configuration was chosen {records.selection.phrase}, with an equal "

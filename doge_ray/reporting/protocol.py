@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
-from doge_ray.config.levels import PAPER_LEVELS
-from doge_ray.config.methods import dimensions
+from doge_ray.config.methods import hyperparameters
 from doge_ray.config.schema import ScoringConfig, SweepConfig, TrainConfig
-from doge_ray.config.search import FloatSpace, Range
+from doge_ray.config.search import Range
 from doge_ray.domains.audit import Audit
+from doge_ray.hyperparameters import Hyperparameter
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Table
-
-_WORDS = {"variance_weight": "λ"}
 
 
 def protocol_table(records: SweepRecords) -> Table:
@@ -23,7 +20,7 @@ def protocol_table(records: SweepRecords) -> Table:
     train, search, scoring = config.train, config.search, config.scoring
     rows = [
         ("model", config.model),
-        ("task", f"{config.data.task}{_split(config)}"),
+        ("data", f"{config.data.set}{_split(config)}"),
         ("trained on", ", ".join(_domains(audit, "train"))),
         ("chosen by", records.selection.rule),
         ("measured on", ", ".join(_domains(audit, "test"))),
@@ -136,23 +133,15 @@ def _scored(scoring: ScoringConfig) -> str:
 
 
 def _searched(config: SweepConfig) -> str:
-    """Every setting that some method searches, with its space."""
-    settings = dict.fromkeys(
-        setting for method in config.methods for setting in dimensions(method).values()
-    )
-    return "; ".join(
-        f"{_WORDS.get(name, name.replace('_', ' '))} {_space(getattr(config.search, name))}"
-        for name in settings
-    )
+    """Every hyper-parameter that some method searches, with its space."""
+    searched = dict.fromkeys(each for method in config.methods for each in hyperparameters(method))
+    return "; ".join(f"{each.called} {_space(each, config)}" for each in searched)
 
 
-def _space(space: FloatSpace | Literal["paper"]) -> str:
-    if space == "paper":
-        return f"the {len(PAPER_LEVELS)} levels of the released scripts"
+def _space(searched: Hyperparameter, config: SweepConfig) -> str:
+    space = config.search.given(searched.setting)
+    if isinstance(space, str):
+        return searched.lists[space].title
     if isinstance(space, Range):
         return f"{space.low:g} to {space.high:g}{', by logarithm' if space.log else ''}"
-    return _listed(space)
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
+    return ", ".join(f"{value:g}" for value in space)

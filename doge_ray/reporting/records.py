@@ -20,6 +20,7 @@ from doge_ray.reporting.selections import SELECTIONS, Selection
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.counts import Counts, stacked
 from doge_ray.tickets.importance import Moments
+from doge_ray.tickets.metrics import METRICS
 from doge_ray.tickets.statistics import Pair
 from doge_ray.tickets.ticket import Ticket
 
@@ -73,7 +74,7 @@ class SweepRecords:
     @property
     def metric(self) -> str:
         """What the methods are measured by, mean over domains."""
-        return "accuracy" if self.task == "classification" else "entity F1"
+        return METRICS[self.task].name
 
     @property
     def selection(self) -> Selection:

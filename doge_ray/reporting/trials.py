@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from doge_ray.config.methods import ALL, objective_of
+from doge_ray.objectives import OBJECTIVES
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Cell, Link, Table, percent
@@ -9,11 +11,7 @@ from doge_ray.reporting.tables import Cell, Link, Table, percent
 _HEADER = (
     "trial",
     "chosen",
-    "rate",
-    "batch",
-    "sparsity",
-    "λ",
-    "strength",
+    *(each.heading for each in ALL.values()),
     "removed",
     "ticket",
     "source dev",
@@ -33,30 +31,28 @@ def trials_table(records: SweepRecords) -> Table:
         f"{records.selection.word}, or on the test set (oracle). seconds 0: an earlier line's "
         "training served.",
     ]
-    if any(row.strength is not None for row in records.rows):
-        notes.append("strength: weight of the objective's penalty.")
+    for objective in sorted({objective_of(method) or "" for method in records.methods} - {""}):
+        drawn = OBJECTIVES[objective].hyperparameters
+        notes.append(f"{'; '.join(f'{each.called}: {each.meaning}' for each in drawn)}.")
     if records.runs:
         notes.append(
             "run: the first characters of the MLflow run's id. The links need MLflow's server to "
             "be up: for runs in a file, start it with make ui or mlflow ui --backend-store-uri."
         )
-    optional = [_HEADER.index("λ"), _HEADER.index("strength"), _HEADER.index("run")]
-    empty = [column for column in optional if not any(line[column] for line in lines)]
+    optional = [*(each.heading for each in ALL.values()), "run"]
+    columns = map(_HEADER.index, optional)
+    empty = [column for column in columns if not any(line[column] for line in lines)]
     shown = [column for column in range(len(_HEADER)) if column not in empty]
     rows = [[line[column] for column in shown] for line in lines]
     return Table([_HEADER[column] for column in shown], rows, notes, left=2)
 
 
 def _line(row: TrialRow, records: SweepRecords) -> tuple[Cell, ...]:
-    weight, run = row.variance_weight, records.runs.get(row.key)
+    run = records.runs.get(row.key)
     return (
         row.name,
         _mark(row, records.selection.word),
-        f"{row.learning_rate:g}",
-        str(row.batch_size),
-        f"{row.sparsity:.2f}",
-        "" if weight is None else f"{weight:g}",
-        "" if row.strength is None else f"{row.strength:g}",
+        *(each.shown(getattr(row, name)) for name, each in ALL.items()),
         percent(row.parameter_fraction, "{:.0f} %"),
         row.ticket or "",
         percent(row.dev_metric),

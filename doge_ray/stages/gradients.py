@@ -13,7 +13,7 @@ from torch import Tensor
 
 from doge_ray.domains.batches import Rows, share
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.objectives import Minimiser
+from doge_ray.stages.minimiser import Minimiser
 from doge_ray.stages.world import World
 
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from doge_ray.stages.objectives import Objective
+from doge_ray.objectives import Objective
 from doge_ray.stages.precision import Precision
 
 EpochRecord = dict[str, Any]

@@ -27,7 +27,7 @@ from doge_ray.stages.gradients import (
     micro_batches,
 )
 from doge_ray.stages.losses import full_precision
-from doge_ray.stages.objectives import Minimiser
+from doge_ray.stages.minimiser import Minimiser
 from doge_ray.stages.passes import batch_of
 from doge_ray.stages.precision import autocast
 from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch

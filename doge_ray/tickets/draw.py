@@ -6,24 +6,15 @@ Shapes: L layers, H heads of a layer.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.errors import InputError
-from doge_ray.tickets.importance import (
-    Floats,
-    Moments,
-    Normalize,
-    Scores,
-    domain_general_score,
-    expressive_score,
-)
+from doge_ray.tickets.importance import Floats, Moments, Normalize
+from doge_ray.tickets.kinds import KINDS, FfnRank, score_of
 from doge_ray.tickets.ticket import Ticket, UnitParameters
-
-FfnRank = Literal["score", "absolute"]
 
 
 def draw_ticket(
@@ -32,49 +23,47 @@ def draw_ticket(
     sparsity: float,
     parameters: UnitParameters,
     *,
-    variance_weight: float = 0.0,
     seed: int = 0,
     normalize: Normalize = "all",
     min_heads: int = 1,
     ffn_sparsity: float | None = None,
     ffn_rank: FfnRank = "score",
+    **drawn: float,
 ) -> Ticket:
-    """A doge, winning, losing or random ticket of a given sparsity.
+    """A ticket of a given kind and sparsity.
 
     Args:
-        kind: which score ranks the units.
+        kind: which score ranks the units; of ``KINDS``, but not dense.
         moments: sensitivities summed per source domain.
         sparsity: fraction of heads, and of FFN blocks, that is removed; in [0, 1).
         parameters: sizes, for the fraction of parameters removed.
-        variance_weight: λ; read by doge tickets only.
         seed: read by random tickets only.
         normalize: which scores are l2-normalised.
         min_heads: heads that stay in every layer.
         ffn_sparsity: fraction of FFN blocks, where it is another than that of heads.
         ffn_rank: "absolute" ranks the FFN blocks of a doge ticket by |score|, as the authors' code
             does: blocks whose score is far below zero, the most domain-specific ones, are kept.
+        drawn: hyper-parameters of kinds, such as ``variance_weight``, the λ of doge tickets; 0
+            where one is not given. Those of other kinds are not read.
 
     Raises:
-        InputError: a sparsity is impossible.
+        InputError: a sparsity is impossible, or the kind is unknown.
+        TypeError: no kind has such a hyper-parameter.
     """
-    scores = _ranking(kind, moments, variance_weight, seed, normalize, ffn_rank)
+    score = score_of(kind)
+    options = _own_values(drawn) | {"seed": seed, "normalize": normalize, "ffn_rank": ffn_rank}
+    told = {name: options[name] for name in KINDS[kind].reads}
+    scores = score(moments, **told)
     ffns_removed = units_removed(
         sparsity if ffn_sparsity is None else ffn_sparsity, len(scores.ffn_L)
     )
-    provenance: dict[str, float | str] = {}
-    if kind == "doge":
-        provenance["variance_weight"] = variance_weight
-        if ffn_rank != "score":
-            provenance["ffn_rank"] = ffn_rank
-    if kind == "random":
-        provenance["seed"] = seed
-    else:
-        provenance["normalize"] = normalize
+    if told.get("ffn_rank") == "score":
+        del told["ffn_rank"]  # recorded where it is the authors'
     if ffn_sparsity is not None:
-        provenance["ffn_sparsity"] = ffn_sparsity
+        told["ffn_sparsity"] = ffn_sparsity
     head_mask = _keep_heads(scores.head_LH, sparsity, min_heads)
     ffn_mask = _keep(scores.ffn_L, ffns_removed)
-    return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, provenance)
+    return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, told)
 
 
 def units_removed(sparsity: float, num_units: int) -> int:
@@ -93,27 +82,12 @@ def largest_sparsity(num_heads: int, min_heads: int) -> float:
     return max(0.0, 1 - min_heads / num_heads)
 
 
-def _ranking(
-    kind: str,
-    moments: Moments,
-    variance_weight: float,
-    seed: int,
-    normalize: Normalize,
-    ffn_rank: FfnRank,
-) -> Scores:
-    num_layers, num_heads = moments.shape
-    if kind == "random":
-        # The order of independent uniform scores is a draw without replacement.
-        rng = np.random.default_rng(seed)
-        return Scores(rng.random((num_layers, num_heads)), rng.random(num_layers))
-    if kind == "doge":
-        scores = domain_general_score(moments, variance_weight, normalize)
-        # Of all scores only these can be negative.
-        return scores if ffn_rank == "score" else replace(scores, ffn_L=np.abs(scores.ffn_L))
-    if kind in ("winning", "losing"):
-        scores = expressive_score(moments, normalize)
-        return scores if kind == "winning" else Scores(-scores.head_LH, -scores.ffn_L)
-    raise InputError(f"kind={kind!r} cannot be drawn; allowed: doge, winning, random, losing")
+def _own_values(drawn: dict[str, float]) -> dict[str, Any]:
+    """Every kind's own hyper-parameters, 0 where they are not given."""
+    values = {each.name: 0.0 for kind in KINDS.values() for each in kind.own}
+    if unknown := drawn.keys() - values:
+        raise TypeError(f"no kind of ticket has {', '.join(sorted(unknown))}")
+    return values | drawn
 
 
 def _keep_heads(scores_LH: Floats, sparsity: float, min_heads: int) -> NDArray[np.bool_]:

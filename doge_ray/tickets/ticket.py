@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from doge_ray.errors import DAMAGED, InputError
 from doge_ray.shell import command_line
-
-KINDS = ("dense", "random", "winning", "doge", "losing")
+from doge_ray.tickets.kinds import KINDS
 
 
 class UnitParameters(NamedTuple):

@@ -7,7 +7,7 @@ from doge_ray.config.document import reference
 from doge_ray.errors import InputError
 from doge_ray.shipped import SWEEPS
 
-BASE = "model: some/encoder\ndata: {task: amazon}\n"
+BASE = "model: some/encoder\ndata: {set: amazon}\n"
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def test_the_last_of_several_overrides_counts(file):
 def test_an_override_may_choose_other_data(file):
     config = load_config(
         file,
-        ["task=files", "path=x.csv", "data.source_domains=[a]", "data.target_domains=[b]"],
+        ["set=files", "path=x.csv", "data.source_domains=[a]", "data.target_domains=[b]"],
     )
-    assert (config.data.task, config.data.path) == ("files", "x.csv")
+    assert (config.data.set, config.data.path) == ("files", "x.csv")
 
 
 REFUSED = {
@@ -117,15 +117,15 @@ REFUSED = {
     "patience=soon": "train.patience='soon': input should be a valid integer",
     "patience=0": "train.patience=0: input should be greater than or equal to 1",
     "sampler=gird": "search.sampler='gird': input should be 'tpe', 'random' or 'grid'",
-    "data.task=imdb": "data.task='imdb'; allowed: amazon, mnli, quickstart, files",
-    "data={}": "data.task=None; allowed: amazon, mnli, quickstart, files",
+    "data.set=imdb": "data.set='imdb'; allowed: amazon, mnli, quickstart, files",
+    "data={}": "data.set=None; allowed: amazon, mnli, quickstart, files",
     "data.split=D": "data.split='D': input should be 'A', 'B' or 'C'",
-    "task=files": "data.path is not set; it has no default",
+    "set=files": "data.path is not set; it has no default",
     "sparsity=1.2": "search.sparsity=1.2 is impossible; allowed: a fraction: 0 <= sparsity < 1",
     "sparsity={low: 0.5, high: 1}": "search.sparsity=1 is impossible",
     "sparsity=papr": "search.sparsity.0='papr': that is no number, nor a name",
     "methods=doge": "methods='doge': write a list, as in methods=[a, b]",
-    "data=amazon": "data='amazon': write its settings inside it, as in data: {task: amazon}",
+    "data=amazon": "data='amazon': write its settings inside it, as in data: {set: amazon}",
     "paper={dogge: 71}": "'dogge' is no method",
     "sparsity=[]": "search.sparsity is empty; give at least one value",
     "sparsity={low: 0.5, high: 0.5}": "search.sparsity: low (0.5) must be below high (0.5)",
@@ -192,7 +192,7 @@ def test_all_problems_of_a_file_are_told_at_once_each_with_its_place(file):
         ("train: [1,", "not readable as YAML"),
         ("- model\n- data\n", r"expected settings as key: value, found \['model', 'data'\]"),
         ("", "expected settings as key: value, found None"),
-        ("data: {task: amazon}\n", "model is not set; it has no default"),
+        ("data: {set: amazon}\n", "model is not set; it has no default"),
         (BASE + "trial: 3\n", "unknown key 'trial'"),
         (
             BASE + "seed: 1\nseed: 2\n",

@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from doge_ray.config import Parts, load_config, load_parts
-from doge_ray.config.levels import PAPER_LEVELS
 from doge_ray.errors import InputError
+from doge_ray.tickets.levels import PAPER_LEVELS
 
-BASE = "model: some/encoder\ndata: {task: amazon}\n"
+BASE = "model: some/encoder\ndata: {set: amazon}\n"
 TWO = [
     {"sweep": "amazon", "set": {"data.split": "B"}, "column": "B"},
     {"sweep": "quickstart"},

@@ -3,12 +3,31 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from doge_ray.config.data import DATA_SECTIONS
+from doge_ray.config.data import DATA_SETS
 from doge_ray.config.document import reference
 from doge_ray.config.load import known_keys, validate
-from doge_ray.config.schema import EXTENSIBLE, SweepConfig, flatten
+from doge_ray.config.schema import SweepConfig
 
-QUICKSTART = {"name": "some", "model": "some/encoder", "data": {"task": "quickstart"}}
+QUICKSTART = {"name": "some", "model": "some/encoder", "data": {"set": "quickstart"}}
+
+
+# What changes neither a stage nor the choices of a study.
+EXTENSIBLE = {
+    "name",
+    "storage",
+    "methods",
+    "replicates",
+    "train.micro_batch_size",
+    "scoring.batch_size",
+    "search.num_trials",
+    "search.max_concurrent",
+    "search.max_failures",
+    "paper",
+    "resources.trial_workers",
+    "resources.stage_workers",
+    "resources.cpus_per_worker",
+    "resources.gpus_per_worker",
+}
 
 
 @pytest.fixture
@@ -16,12 +35,12 @@ def config() -> SweepConfig:
     return validate(QUICKSTART, "here")
 
 
-@pytest.mark.parametrize("task", DATA_SECTIONS)
-def test_the_reference_gives_every_setting_a_meaning(task):
+@pytest.mark.parametrize("data_set", DATA_SETS)
+def test_the_reference_gives_every_setting_a_meaning(data_set):
     meanings = dict(re.findall(r"^  (\S+).*\n {6}(\S.*)", reference(), re.MULTILINE))
-    keys = set(known_keys({"data": {"task": task}})) - {"data.task"}
+    keys = set(known_keys({"data": {"set": data_set}})) - {"data.set"}
     assert {"model", "train.patience", "search.sparsity", "data.limit"} <= keys
-    assert {key.replace("data.", f"data[{task}].") for key in keys} <= set(meanings)
+    assert {key.replace("data.", f"data[{data_set}].") for key in keys} <= set(meanings)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +59,7 @@ def test_the_reference_gives_default_unit_choices_and_the_papers_value(line):
 
 def test_science_is_every_setting_that_is_not_extensible(config):
     everything = flatten(config.model_dump(mode="json"))
+    everything["data.task"] = everything.pop("data.set")
     assert config.science() == {k: v for k, v in everything.items() if k not in EXTENSIBLE}
     assert {"seed", "model", "data.task", "search.sampler", "search.sparsity.low"} <= set(
         config.science()
@@ -51,6 +71,10 @@ def test_what_is_extensible_is_a_setting():
     assert set(known_keys(QUICKSTART)) >= EXTENSIBLE
 
 
+def test_places_are_settings_whose_contents_count_instead(config):
+    assert set(config.science()) - set(config.science(places=False)) == {"model", "data.root"}
+
+
 def test_science_survives_being_written_down(config):
     assert validate(config.model_dump(mode="json"), "there").science() == config.science()
 
@@ -58,3 +82,12 @@ def test_science_survives_being_written_down(config):
 def test_a_configuration_cannot_change(config):
     with pytest.raises(ValidationError, match="frozen"):
         config.train.patience = 5
+
+
+def flatten(tree, prefix=""):
+    """Nested mappings as one mapping with dotted keys."""
+    flat = {}
+    for key, value in tree.items():
+        nested = isinstance(value, dict)
+        flat |= flatten(value, f"{prefix}{key}.") if nested and value else {prefix + key: value}
+    return flat

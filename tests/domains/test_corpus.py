@@ -26,7 +26,7 @@ def path(tmp_path: Path) -> Path:
 
 def data(path: Path, limit: int | None = None) -> FilesData:
     return FilesData(
-        task="files",
+        set="files",
         path=str(path),
         source_domains=("books", "tools"),
         target_domains=("games",),
@@ -56,7 +56,7 @@ def test_a_limit_below_the_labels_is_refused(tmp_path):
     file = tmp_path / "all.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
     config = FilesData(
-        task="files", path=str(file), source_domains=("s",), target_domains=("t",), limit=3
+        set="files", path=str(file), source_domains=("s",), target_domains=("t",), limit=3
     )
     with pytest.raises(InputError, match=r"data\.limit=3 .* 4 labels; choose data\.limit=4"):
         load_corpus(config)
@@ -102,7 +102,7 @@ def test_a_single_label_is_refused(small_corpus):
 
 
 def test_amazon_at_a_small_limit(amazon_root):
-    corpus = load_corpus(AmazonData(task="amazon", root=amazon_root, limit=3))
+    corpus = load_corpus(AmazonData(set="amazon", root=amazon_root, limit=3))
     assert {text.labels for split in corpus.splits.values() for text in split.values()} <= {
         (a, b, c) for a in range(3) for b in range(3) for c in range(3) if {a, b, c} == {0, 1, 2}
     }

@@ -31,7 +31,7 @@ def offline(monkeypatch, tmp_path):
 
 
 def data(**settings) -> MnliData:
-    return MnliData(task="mnli", **settings)
+    return MnliData(set="mnli", **settings)
 
 
 def rows(genres, count: int, split: str) -> list[dict[str, object]]:

@@ -38,7 +38,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 def data(root: Path, **settings: object) -> OntonotesData:
     domains = {"source_domains": ("bc", "nw"), "target_domains": ("tc",)}
-    return OntonotesData(task="ontonotes", root=str(root), **{**domains, **settings})
+    return OntonotesData(set="ontonotes", root=str(root), **{**domains, **settings})
 
 
 def folders(root: Path, suffix: str = ".txt", target: str = "test") -> Path:

@@ -43,7 +43,7 @@ def data(root: Path | None, **settings: object) -> QuickstartData:
         "source_domains": ("tweets", "movies", "products"),
         "target_domains": ("editorials",),
     }
-    return QuickstartData(task="quickstart", root=root and str(root), **division | settings)
+    return QuickstartData(set="quickstart", root=root and str(root), **division | settings)
 
 
 def test_the_published_corpus(fetched):

@@ -36,7 +36,7 @@ def write(file: Path, content: list[Row]) -> Path:
 
 def data(path: Path, **settings: object) -> FilesData:
     domains = {"source_domains": ("books", "tools"), "target_domains": ("games",)}
-    return FilesData(task="files", path=str(path), **{**domains, **settings})
+    return FilesData(set="files", path=str(path), **{**domains, **settings})
 
 
 SUFFIXES = [".jsonl", ".json", ".csv", ".parquet"]

@@ -42,7 +42,7 @@ def make_project(folder: Path, **settings: object) -> Path:
         "storage": str(folder / "runs"),
         "replicates": 1,
         "data": {
-            "task": "files",
+            "set": "files",
             "path": str(folder / "data.jsonl"),
             "source_domains": ["red", "green", "blue"],
             "target_domains": ["grey"],

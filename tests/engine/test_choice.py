@@ -16,7 +16,7 @@ from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
 CONFIG = SweepConfig(
-    name="some", model="some/encoder", data=AmazonData(task="amazon"), seed=3, replicates=4
+    name="some", model="some/encoder", data=AmazonData(set="amazon"), seed=3, replicates=4
 )
 ENDED = {"epochs": 2, "best_epoch": 1, "seconds": 12.5, "dev": {}, "history": []}
 EVALUATED = {"target_metric_deduplicated": None, "target": {}, "target_deduplicated": {}}

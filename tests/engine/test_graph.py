@@ -23,7 +23,7 @@ DOWNSTREAM = {
 @pytest.fixture
 def make_graph(tmp_path):
     file = tmp_path / "some.yaml"
-    file.write_text("model: some/encoder\ndata: {task: amazon}\n")
+    file.write_text("model: some/encoder\ndata: {set: amazon}\n")
 
     def make(*overrides: str) -> Graph:
         return Graph(load_config(str(file), overrides), FACTS, "corpus-1", ("bad", "good"))
@@ -71,7 +71,7 @@ SETTINGS = {
         "methods=[dense]",
         "replicates=7",
         "selection=oracle",
-        "data.task=quickstart",
+        "data.set=quickstart",
         "data.split=B",
         "data.root=/elsewhere",
         "data.limit=10",
@@ -116,7 +116,7 @@ def test_a_setting_changes_the_stages_it_determines_and_no_other(make_graph, kin
 def test_every_setting_was_thought_of():
     """A new setting fails here until it stands in one of the lists above."""
     listed = {override.split("=")[0] for overrides in SETTINGS.values() for override in overrides}
-    assert listed == set(known_keys({"data": {"task": "amazon"}}))
+    assert listed == set(known_keys({"data": {"set": "amazon"}}))
 
 
 @pytest.mark.parametrize(

@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 from doge_ray.config import SweepConfig, load_config, load_parts
-from doge_ray.config.levels import PAPER_LEVELS
-from doge_ray.config.methods import dimensions
+from doge_ray.config.methods import hyperparameters
 from doge_ray.engine.store import Stage
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.graph import Graph, ModelFacts
 from doge_ray.shipped import SWEEPS
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
+from doge_ray.tickets.levels import PAPER_LEVELS
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
 
 GOLDEN = Path(__file__).with_name("identities.json")
@@ -57,7 +57,7 @@ VARIANTS = {
     "own files": (
         "quickstart",
         [
-            "data={task: files, path: x.csv, text: words, label: class, domain: place, "
+            "data={set: files, path: x.csv, text: words, label: class, domain: place, "
             "source_domains: [a, b], target_domains: [c], dev_fraction: 0.2}"
         ],
     ),
@@ -134,7 +134,7 @@ def stages(graph: Graph) -> dict[str, str]:
 def spaces(config: SweepConfig) -> dict[str, Any]:
     """What the trials of each method are drawn from, in the order in which they are drawn."""
     drawn = {
-        method: {name: config.search.space(field) for name, field in dimensions(method).items()}
+        method: {each.name: config.search.space(each.setting) for each in hyperparameters(method)}
         for method in config.methods
     }
     return {

@@ -27,7 +27,7 @@ from tests.engine.nodes import free_ports
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder with sweeps of her own."""
     folder = tmp_path / "here"
-    own = {"model": "m", "data": {"task": "mnli"}, "seed": 7}
+    own = {"model": "m", "data": {"set": "mnli"}, "seed": 7}
     for place in ("sweeps/own.yaml", "deep/own.yaml", "../beside.yaml"):
         (folder / place).parent.mkdir(parents=True, exist_ok=True)
         (folder / place).write_text(yaml.safe_dump(own))

@@ -19,9 +19,7 @@ from doge_ray.engine.tracking.tracker import Tracker
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SweepConfig:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return SweepConfig(
-        name="some", model="a", storage=str(tmp_path), data=AmazonData(task="amazon")
-    )
+    return SweepConfig(name="some", model="a", storage=str(tmp_path), data=AmazonData(set="amazon"))
 
 
 def runs(tracker: Tracker) -> list[Run]:

@@ -86,8 +86,8 @@ def _layouts() -> dict[str, Layout]:
     )
     tagged = _json_lines([{"text": "Ann left", "label": ["B-PER", "O"]}] * 3)
     rated = "\n".join(f"{n}_1\t{n % 5 - 2}.0\tso &amp; so {n}" for n in range(30)).encode()
-    files = {kind: FilesData(task="files", path=f"data.{kind}", **_DOMAINS) for kind in _FORMS}
-    conll = OntonotesData(task="ontonotes", root=".", **_DOMAINS)
+    files = {kind: FilesData(set="files", path=f"data.{kind}", **_DOMAINS) for kind in _FORMS}
+    conll = OntonotesData(set="ontonotes", root=".", **_DOMAINS)
     genres = {"source_domains": ("fiction",), "target_domains": ("oup",)}
     gold = {
         f"{part}/x{n}_gold_conll": _CONLL_2012.replace(b"(a/", f"({name}/".encode())
@@ -100,21 +100,21 @@ def _layouts() -> dict[str, Layout]:
             for kind, data in files.items()
         },
         "by folder": Layout(
-            FilesData(task="files", path=".", **_DOMAINS),
+            FilesData(set="files", path=".", **_DOMAINS),
             _trees("abc", splits, _json_lines(_ROWS), "jsonl"),
         ),
         "amazon": Layout(
-            AmazonData(task="amazon", root="."), _trees(amazon.CATEGORIES, splits, reviews, "json")
+            AmazonData(set="amazon", root="."), _trees(amazon.CATEGORIES, splits, reviews, "json")
         ),
         "mnli": Layout(
-            MnliData(task="mnli", root=".", **genres),
+            MnliData(set="mnli", root=".", **genres),
             _trees(("fiction", "oup"), splits, pairs, "json"),
         ),
         "conll": Layout(conll, _trees("abc", splits, _CONLL, "conll")),
         "tagged json": Layout(conll, _trees("abc", splits, tagged, "json")),
         "conll 2012": Layout(conll, gold),
         "quickstart": Layout(
-            QuickstartData(task="quickstart", root="."),
+            QuickstartData(set="quickstart", root="."),
             dict.fromkeys(quickstart.FILES.values(), rated),
         ),
     }

@@ -106,7 +106,7 @@ CONFIG = validate(
         "name": "some-sweep",
         "model": "some/encoder",
         "methods": ["dense", "random", "winning", "doge", "losing"],
-        "data": {"task": "amazon", "split": "B"},
+        "data": {"set": "amazon", "split": "B"},
         "search": {"num_trials": 3, "sparsity": {"low": 0.1, "high": 0.6}},
         "paper": {"dense": {"A": 69.8, "B": 72.6}, "doge": 73.8, "winning": {"A": 70.9}},
     },

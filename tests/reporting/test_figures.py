@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from doge_ray.config.levels import PAPER_LEVELS
 from doge_ray.reporting.figures import activations, quadrants, stability, ticket_map
 from doge_ray.reporting.figures.drawing import Plan, render
 from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.draw import draw_ticket
+from doge_ray.tickets.levels import PAPER_LEVELS
 from doge_ray.tickets.ticket import dense_ticket
 from tests.reporting.full import CONFIG, FULL, PARAMETERS, moments
 from tests.reporting.sweep import SWEEP

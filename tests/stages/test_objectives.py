@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from doge_ray.stages.objectives import ROWS_PER_DOMAIN, Minimiser, Objective
+from doge_ray.objectives import OBJECTIVES, Objective, make_objective
+from doge_ray.stages.minimiser import Minimiser
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
@@ -43,7 +44,8 @@ def risks(seed: int = 0) -> np.ndarray:
 
 
 def minimiser(name: str, strength: float = 2.0, anneal: float = 0.0) -> Minimiser:
-    return Minimiser(Objective(name, strength, anneal), NUM_DOMAINS)
+    drawn = {"strength": strength, "anneal": anneal}
+    return Minimiser(make_objective(name, drawn), NUM_DOMAINS)
 
 
 def test_vrex_is_the_papers_equation() -> None:
@@ -105,7 +107,7 @@ def test_the_irm_gradient_of_a_network_equals_double_backward() -> None:
     assert (actual - expected).abs().max() <= 1e-6 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", ROWS_PER_DOMAIN)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_sums_of_parts_are_the_sums_of_the_whole(name: str) -> None:
     logits, targets, features = material()
     objective = minimiser(name)
@@ -115,7 +117,7 @@ def test_sums_of_parts_are_the_sums_of_the_whole(name: str) -> None:
     torch.testing.assert_close(added, whole)
 
 
-@pytest.mark.parametrize("name", ROWS_PER_DOMAIN)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_an_objective_learns_and_is_not_the_mean_loss(name: str) -> None:
     def trained(objective: Objective | None) -> tuple[list[float], Tensor]:
         model = network()
@@ -125,6 +127,6 @@ def test_an_objective_learns_and_is_not_the_mean_loss(name: str) -> None:
             training.train_epoch(Forgetful())
         return [record["loss"] for record in training.history], model.classifier.weight.detach()
 
-    losses, weight = trained(Objective(name, 0.5))
+    losses, weight = trained(make_objective(name, {"strength": 0.5}))
     assert losses[-1] < 0.7 * losses[0]
     assert not torch.allclose(weight, trained(None)[1], atol=1e-4)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from doge_ray.domains.rows import EncodedSplit
-from doge_ray.stages.objectives import Objective
+from doge_ray.objectives import make_objective
 from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.snapshots import read_state
 from doge_ray.stages.train import train
@@ -25,7 +25,7 @@ ALONE = World(0, 1, torch.device("cpu"))
 DATA = misleading_corpus()
 BATCHES = 6  # of an epoch
 LONG = recipe(max_epochs=5, patience=5, learning_rate=1e-3)
-ROBUST = replace(LONG, objective=Objective("group_dro", 0.5))
+ROBUST = replace(LONG, objective=make_objective("group_dro", {"strength": 0.5}))
 IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
 
 

@@ -112,7 +112,7 @@ def test_crossner_gold_against_a_perturbed_copy(
     if not root.is_dir():
         pytest.skip("../shared/datasets/crossner is not beside this checkout")
     domains = {"source_domains": ("politics",), "target_domains": ("ai", "literature")}
-    config = OntonotesData(task="ontonotes", root=str(root), limit=150, **domains)
+    config = OntonotesData(set="ontonotes", root=str(root), limit=150, **domains)
     corpus = load_corpus(config)
     encode(corpus, tokenizer, 32, tmp_path, long_sentences)
     data = open_encoded(tmp_path)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from doge_ray.stages.objectives import Objective
+from doge_ray.objectives import make_objective
 from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
@@ -72,7 +72,11 @@ CASES = {
     **{
         f"{name}, {size or 'no'} micro batches": (
             24,
-            recipe(objective=Objective(name, strength, 0.5), micro_batch_size=size, max_epochs=2),
+            recipe(
+                objective=make_objective(name, {"strength": strength, "anneal": 0.5}),
+                micro_batch_size=size,
+                max_epochs=2,
+            ),
         )
         for name, strength in (("irm", 3.0), ("vrex", 3.0), ("group_dro", 0.1), ("coral", 10.0))
         for size in (None, 3)

@@ -166,5 +166,5 @@ def test_the_sparsity_that_a_refusal_recommends_is_possible(layers, heads, data)
 
 
 def test_a_kind_that_is_not_drawn_is_refused():
-    with pytest.raises(InputError, match="'dense' cannot be drawn; allowed: doge, winning"):
+    with pytest.raises(InputError, match="'dense' cannot be drawn; allowed: random, winning, doge"):
         draw_ticket("dense", single_domain([[1]], [1]), 0.0, PARAMETERS)

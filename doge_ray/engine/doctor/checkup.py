@@ -90,7 +90,7 @@ def examine_inputs(config: SweepConfig) -> list[Finding]:
     """Whether model and data are reachable from here: the nodes get them from the store."""
     return [
         _found("model", lambda: f"{config.model}: {find_model(config.model)}"),
-        _found("data", lambda: f"{config.data.task}: {', '.join(load_corpus(config.data).train)}"),
+        _found("data", lambda: f"{config.data.set}: {', '.join(load_corpus(config.data).train)}"),
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from doge_ray.config.load import check_name, validate
+from doge_ray.config.renames import renamed_settings
 from doge_ray.domains.audit import Audit
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
@@ -40,7 +41,7 @@ def check_folder(results: Storage, graph: Graph) -> None:
         return
     before, now = _described(results, graph.config.name).science, graph.science
     changed = [
-        f"{key}: {before.get(key)!r} there, {now.get(key)!r} here"
+        f"{renamed_settings().get(key, key)}: {before.get(key)!r} there, {now.get(key)!r} here"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key)
     ]

@@ -15,7 +15,7 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from doge_ray.config import Range, SearchConfig
-from doge_ray.config.methods import dimensions
+from doge_ray.config.methods import hyperparameters
 from doge_ray.seeds import derive_seed
 
 
@@ -29,21 +29,23 @@ class Space:
 
     def __call__(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw; returns the constants of the trial with this number."""
-        for name, field in dimensions(self.method).items():
-            values = self.search.space(field)
+        for each in hyperparameters(self.method):
+            values = self.search.space(each.setting)
             if isinstance(values, Range):
-                trial.suggest_float(name, values.low, values.high, log=values.log)
+                trial.suggest_float(each.name, values.low, values.high, log=values.log)
             else:
-                trial.suggest_categorical(name, values)
+                trial.suggest_categorical(each.name, values)
         return self.constants(trial.number)
 
 
 def grid(method: str, search: SearchConfig, seed: int) -> list[dict[str, Any]]:
     """Every combination of the lists, shuffled once; repeated if more trials are asked for."""
-    names = dimensions(method)
-    points = list(itertools.product(*(search.space(field) for field in names.values())))
+    drawn = hyperparameters(method)
+    lists = (search.space(each.setting) for each in drawn)
+    points = list(itertools.product(*lists))
     order = np.random.default_rng(derive_seed(seed, "grid", method)).permutation(len(points))
     rounds = -(-search.num_trials // len(points))
+    names = [each.name for each in drawn]
     return [dict(zip(names, points[i], strict=True)) for i in list(order) * rounds]
 
 
@@ -105,8 +107,8 @@ def recorded_points(
     method: str, assignments: Mapping[int, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """The draws of earlier trials in order of their numbers; one that was lost is drawn again."""
-    last = max(assignments, default=-1)
+    drawn, last = hyperparameters(method), max(assignments, default=-1)
     return [
-        {name: assignments[n][name] for name in dimensions(method)} if n in assignments else {}
+        {each.name: assignments[n][each.name] for each in drawn} if n in assignments else {}
         for n in range(last + 1)
     ]

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from doge_ray.config.methods import kind_of, objective_of
 from doge_ray.config.schema import Method
-from doge_ray.stages.objectives import Objective
+from doge_ray.objectives import make_objective
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,12 @@ class Assignment:
     @property
     def recipe(self) -> dict[str, Any]:
         """What ``Graph.recipe`` is told of a trial's choice."""
-        name, objective = objective_of(self.method), None
-        if name is not None:
-            objective = Objective(name, self.strength or 0.0, self.anneal or 0.0)
+        name = objective_of(self.method)
         return {
             "learning_rate": self.learning_rate,
             "batch_size": self.batch_size,
             "seed": self.seed,
-            "objective": objective,
+            "objective": None if name is None else make_objective(name, asdict(self)),
         }
 
     @property

@@ -18,8 +18,8 @@ from pydantic import Field
 
 from doge_ray.config import SweepConfig, Task
 from doge_ray.engine.store import Stage
+from doge_ray.objectives import Objective
 from doge_ray.seeds import derive_seed
-from doge_ray.stages.objectives import Objective
 from doge_ray.stages.recipe import Recipe
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 
@@ -63,11 +63,9 @@ class Graph:
     @property
     def science(self) -> dict[str, Any]:
         """What may not change while a sweep goes on: settings, and contents of model and data."""
-        settings = self.config.science()
         # Where model and data lie does not matter, as long as they are the same.
-        places = ("model", "data.root", "data.path", "data.hub")
-        contents = {"model_files": self.model.fingerprint, "data_rows": self.corpus}
-        return {key: value for key, value in settings.items() if key not in places} | contents
+        settings = self.config.science(places=False)
+        return settings | {"model_files": self.model.fingerprint, "data_rows": self.corpus}
 
     @property
     def encoding(self) -> Stage:
@@ -124,8 +122,9 @@ class Graph:
         """θ0 pruned by a ticket and trained; identical masks are one stage."""
         inputs = asdict(recipe)
         del inputs["micro_batch_size"]  # how a batch is cut up does not change its gradient
-        if recipe.objective is None:
-            del inputs["objective"]
+        del inputs["objective"]
+        if recipe.objective is not None:
+            inputs["objective"] = recipe.objective.identity()
         return _stage(
             "training",
             initial=self.initial(recipe.seed).digest,

@@ -85,7 +85,7 @@ def _any_ticket(records: SweepRecords) -> Ticket | None:
 
 def _weights(config: SweepConfig) -> list[float]:
     """The search's λ among usual ones; 0 first."""
-    searched = bounds(config.search.variance_weight)
+    searched = bounds(config.search.space("variance_weight"))
     return sorted({*_WEIGHTS, *searched})
 
 

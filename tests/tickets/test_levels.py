@@ -1,8 +1,8 @@
 import pytest
 
 from doge_ray.config import SearchConfig
-from doge_ray.config.levels import PAPER_LEVELS
 from doge_ray.tickets.draw import draw_ticket, units_removed
+from doge_ray.tickets.levels import PAPER_LEVELS
 from doge_ray.tickets.ticket import UnitParameters
 from tests.tickets.material import single_domain
 
