@@ -42,6 +42,7 @@ class Hyperparameter:
     - ``title``: what running text calls it; unset: by its setting.
     - ``whole``: it is an integer, drawn from a list.
     - ``lists``: lists of values that a sweep can give by a name.
+    - ``absent``: what a trial has whose method does not draw it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Hyperparameter:
     title: str = ""
     whole: bool = False
     lists: Mapping[str, NamedList] = field(default_factory=dict)
+    absent: float | None = None
 
     def check(self, value: float, name: str = "") -> float:
         """The value, unless it is impossible; ``name`` is what the error calls it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, make_dataclass
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from doge_ray.config.methods import ALL, hyperparameters, objective_of
+from doge_ray.hyperparameters import TRAINING, Hyperparameter
 from doge_ray.tickets.ticket import Ticket
 
 Key = tuple[str, int, int]
@@ -18,10 +20,26 @@ _BEHIND = {"column": False}
 """Marks what a report knows of a trial and the table has no room for."""
 
 
+def _type_of(each: Hyperparameter) -> Any:
+    kind = int if each.whole else float
+    return kind if each in TRAINING or each.absent is not None else kind | None
+
+
+_Drawn: Any = make_dataclass(
+    "_Drawn",
+    [
+        *((name, Any) for name in ("method", "trial", "replicate")),
+        *((name, _type_of(each)) for name, each in ALL.items()),
+    ],
+    frozen=True,
+)
+
+
 @dataclass(frozen=True)
-class TrialRow:
+class TrialRow(_Drawn):
     """One trial. Metrics are fractions; those of trials that did not finish are None.
 
+    It begins with method, trial, replicate and every hyper-parameter of ``config.methods.ALL``.
     ``replicate`` is 0 for the search and counts fresh seeds from 1. ``trained`` is False where an
     earlier row's training, with the same mask, rate, batch size and seed, served this trial too;
     ``seconds`` is then 0.
@@ -34,12 +52,6 @@ class TrialRow:
     method: str
     trial: int
     replicate: int
-    learning_rate: float
-    batch_size: int
-    sparsity: float
-    variance_weight: float | None
-    strength: float | None
-    anneal: float | None
     ticket: str | None
     seed: int
     dev_metric: float | None
@@ -69,8 +81,8 @@ class TrialRow:
     @property
     def training(self) -> tuple[object, ...]:
         """What a training of the method is determined by: trials of equal ones share it."""
-        recipe = self.learning_rate, self.batch_size, self.strength, self.anneal
-        return self.ticket, self.seed, *recipe
+        drawn = hyperparameters(objective_of(self.method) or "dense")
+        return self.ticket, self.seed, *(getattr(self, each.name) for each in drawn)
 
     @property
     def name(self) -> str:

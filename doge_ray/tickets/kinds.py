@@ -36,6 +36,7 @@ SPARSITY = Hyperparameter(
     paper="25 levels",
     heading="sparsity",
     form=".2f",
+    absent=0.0,  # nothing is removed
     lists={
         "paper": NamedList(
             tuple(PAPER_LEVELS), f"the {len(PAPER_LEVELS)} levels of the released scripts"

@@ -127,10 +127,10 @@ class Pipeline:
             self.moments(finetuned),
             level.heads,
             model.parameters,
-            variance_weight=assignment.variance_weight or 0.0,
             seed=derive_seed(assignment.seed, "random", assignment.trial),
             ffn_sparsity=None if level.ffns == level.heads else level.ffns,
             **config.scoring.ranking,
+            **assignment.own,
         )
         scores = self.graph.scoring(finetuned).digest
         return replace(ticket, provenance={**ticket.provenance, "scores": scores})
