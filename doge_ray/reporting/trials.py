@@ -31,9 +31,9 @@ def trials_table(records: SweepRecords) -> Table:
         f"{records.selection.word}, or on the test set (oracle). seconds 0: an earlier line's "
         "training served.",
     ]
-    for objective in sorted({objective_of(method) or "" for method in records.methods} - {""}):
+    for objective in filter(None, dict.fromkeys(map(objective_of, records.methods))):
         drawn = OBJECTIVES[objective].hyperparameters
-        notes.append(f"{'; '.join(f'{each.called}: {each.meaning}' for each in drawn)}.")
+        notes.append("; ".join(f"{each.called}: {each.meaning}" for each in drawn) + ".")
     if records.runs:
         notes.append(
             "run: the first characters of the MLflow run's id. The links need MLflow's server to "

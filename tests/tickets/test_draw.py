@@ -168,3 +168,21 @@ def test_the_sparsity_that_a_refusal_recommends_is_possible(layers, heads, data)
 def test_a_kind_that_is_not_drawn_is_refused():
     with pytest.raises(InputError, match="'dense' cannot be drawn; allowed: random, winning, doge"):
         draw_ticket("dense", single_domain([[1]], [1]), 0.0, PARAMETERS)
+
+
+def test_a_hyperparameter_that_no_kind_has_is_refused():
+    with pytest.raises(TypeError, match="no kind of ticket has variance_wieght"):
+        draw_ticket("doge", single_domain([[1]], [1]), 0.0, PARAMETERS, variance_wieght=1.0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_ticket_records_what_its_score_has_read(kind):
+    moments = single_domain(np.ones((2, 3)), [1, 2])
+    ticket = draw_ticket(kind, moments, 0.4, PARAMETERS, variance_weight=10.0, seed=5)
+    recorded = {
+        "doge": {"variance_weight": 10.0, "normalize": "all"},
+        "winning": {"normalize": "all"},
+        "losing": {"normalize": "all"},
+        "random": {"seed": 5},
+    }
+    assert ticket.provenance == recorded[kind]
