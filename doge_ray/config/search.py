@@ -67,7 +67,7 @@ class StudyConfig(Section):
 
 
 def _type_of(hyperparameter: Hyperparameter) -> Any:
-    """Of its setting: a range, a list, one value, or the name of a list; integers only a list."""
+    """A setting's type: a range, a list, one value, or the name of a list; integers only a list."""
     named = hyperparameter.lists
 
     def kind(value: Any) -> str:

@@ -40,7 +40,18 @@ def setting(
     place: bool = False,
     **limits: Any,
 ) -> Any:
-    """A documented field: its meaning, and what ``About`` lists; ``limits`` are pydantic's."""
+    """A documented field of a section.
+
+    Args:
+        default: its value where none is given.
+        meaning: a sentence for the reference.
+        unit: of its values, if they have one.
+        paper: what the paper used, where that is another value.
+        was: an older name, which is still read.
+        extensible: whether it may differ when a sweep goes on.
+        place: whether it says where something lies.
+        limits: pydantic's, such as ``ge`` and ``lt``.
+    """
     said: Any = {"about": About(unit, paper, was, extensible, place)}
     return Field(default, description=meaning, json_schema_extra=said, **limits)
 

@@ -27,7 +27,14 @@ class Minimiser:
     def sums(
         self, logits: Tensor, labels: Tensor, domains_B: Tensor, features_BF: Tensor
     ) -> Tensor:
-        """(D, S): count, Σ loss and the sums of the objective's own columns."""
+        """(D, S): count, Σ loss and the sums of the objective's own columns.
+
+        Args:
+            logits: (B, C), or for tags (B, T, C).
+            labels: (B,), or for tags (B, T).
+            domains_B: each row's domain, as an index.
+            features_BF: the first token's last hidden state.
+        """
         losses_B = example_losses(logits, labels)
         # Slopes take a backward pass of their own, where they are asked for.
         own = self.objective.columns(features_BF, partial(example_slopes, logits, labels))

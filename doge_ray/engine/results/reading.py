@@ -122,7 +122,7 @@ def _predictions(trial: Trial, store: StageStore) -> Predictions:
 
 
 def _first_trains(rows: Sequence[TrialRow], entries: Sequence[Entry]) -> list[TrialRow]:
-    """Of trials that share a training, the first counts as having trained it."""
+    """The rows, in which the first of those that share a training counts as having trained it."""
     seen: set[str | None] = set()
     result = []
     for row, entry in zip(rows, entries, strict=True):

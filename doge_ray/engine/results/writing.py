@@ -50,7 +50,14 @@ def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> Non
 
 
 def write_page(folder: str, page: str, drawings: Sequence[Drawing], results: Storage) -> None:
-    """Write a page, and its figures in place of older ones."""
+    """Write a page, and its figures in place of older ones.
+
+    Args:
+        folder: the sweep's, in ``results``.
+        page: as HTML.
+        drawings: the figures on it.
+        results: the storage.
+    """
     results.write_text(f"{folder}/report.html", page)
     results.delete(f"{folder}/figures")
     for drawing in drawings:

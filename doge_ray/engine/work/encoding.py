@@ -16,7 +16,17 @@ from doge_ray.errors import InputError
 
 
 def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
-    """The tokenised corpus, from the store if it is there."""
+    """The tokenised corpus, from the store if it is there.
+
+    Args:
+        corpus: what to tokenise.
+        model_folder: the pretrained model's, whose tokenizer is used.
+        graph: names the stage, and says at how many tokens texts are cut.
+        store: where the result lies.
+
+    Raises:
+        InputError: texts would be longer than the model reads, or it has no tokenizer.
+    """
     if store.result(graph.encoding) is None:
         tokenizer = load_tokenizer(model_folder)
         train = graph.config.train
