@@ -165,7 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=reference(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", help="one that doge-ray sweeps lists, or the path of a YAML file")
+    parser.add_argument(
+        "name", help="a sweep that doge-ray sweeps lists, or the path of a YAML file"
+    )
     parser.add_argument(
         "overrides",
         nargs="*",

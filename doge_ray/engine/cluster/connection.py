@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +32,7 @@ def connected(address: str | None = None) -> Iterator[None]:
     try:
         ray.init(
             address=address or "local",
+            runtime_env=_own_python() if address is None else None,
             include_dashboard=False if address is None else None,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -55,3 +58,9 @@ def connected(address: str | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _own_python() -> dict[str, str] | None:
+    """How Ray is to start this interpreter: it puts the path into a shell's line as it stands."""
+    quoted = shlex.quote(sys.executable)
+    return None if quoted == sys.executable else {"py_executable": quoted}
