@@ -1,10 +1,10 @@
 """Where the stages meet Ray, Optuna and MLflow.
 
-Reading order: ``store`` (results by identity), ``graph`` (what determines each stage),
-``pipeline`` (from hyper-parameters to jobs), ``jobs`` (fetch, compute, publish), ``workers`` (Ray
-Train), ``search`` (Ray Tune and Optuna), ``tracking`` (MLflow), ``sweep`` (one after the other),
-``parts`` (several sweeps in one command), ``cluster`` (the machines: how many trials they hold,
-sweeps from outside, the doctor).
+Reading order: ``store`` (results by identity), ``work`` (what determines a stage, and doing it),
+``trials`` (what happened to each), ``results`` (what a sweep's folder holds), ``search`` (Ray Tune
+and Optuna), ``tracking`` (MLflow), ``cluster`` (the machines) and ``doctor`` (what is wrong with
+them); ``prepare`` and ``sweep`` (one step after the other), ``parts`` (several sweeps in one
+command), ``dry_run`` (what a sweep would cost).
 """
 
 import os
