@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from doge_ray.config import Task
+from doge_ray.config.data import Task
 
 NO_LABEL = -100  # of a token that is no word's first; what losses ignore
 WIDTH_STEP = 8  # batches are padded to a multiple of it, which suits tensor cores

@@ -12,8 +12,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from doge_ray.config import Range, SweepConfig
 from doge_ray.config.methods import hyperparameters, kind_of
+from doge_ray.config.schema import SweepConfig
+from doge_ray.config.search import Range
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared

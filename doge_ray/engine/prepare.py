@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from doge_ray.config import SweepConfig
 from doge_ray.config.methods import compares_domains, objective_of
+from doge_ray.config.schema import SweepConfig
 from doge_ray.config.search import bounds
 from doge_ray.domains.encoded import Encoded
 from doge_ray.domains.labelled import Corpus

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.folder import claim_folder
 from doge_ray.engine.results.writing import TEXTS, publish_models, publish_report, publish_tables

@@ -17,7 +17,7 @@ from typing import Any
 import ray
 import yaml
 
-from doge_ray.config import ResourceConfig, SweepConfig
+from doge_ray.config.schema import ResourceConfig, SweepConfig
 from doge_ray.engine.cluster.ray_private import kuberay_manifest
 from doge_ray.errors import InputError
 

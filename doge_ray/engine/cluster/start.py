@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.cluster.capacity import announced, cluster_file, decided, possible, running
 from doge_ray.engine.cluster.connection import connected
 

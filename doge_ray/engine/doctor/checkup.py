@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.cluster.connection import connected

@@ -14,8 +14,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
-from doge_ray.config import Range, SearchConfig
 from doge_ray.config.methods import hyperparameters
+from doge_ray.config.search import Range, SearchConfig
 from doge_ray.seeds import derive_seed
 
 

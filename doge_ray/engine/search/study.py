@@ -18,7 +18,7 @@ from ray.tune.schedulers import (
 )
 from ray.tune.search.optuna import OptunaSearch
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.cluster.capacity import HEAD, worker_resources
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch

@@ -7,7 +7,7 @@ from pathlib import Path
 from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.tracking.server import impatient, tracking_uri
 from doge_ray.redact import without_user
 from doge_ray.reporting.records import TrackedRun

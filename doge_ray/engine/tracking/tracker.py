@@ -19,8 +19,8 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from doge_ray.config import SweepConfig
 from doge_ray.config.places import absolute
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.engine.tracking.runs import EXPERIMENT, KEY, PARENT, children
 from doge_ray.engine.tracking.server import silent, tracking_uri

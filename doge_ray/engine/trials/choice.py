@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline

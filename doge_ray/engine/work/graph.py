@@ -16,7 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from doge_ray.config import SweepConfig, Task
+from doge_ray.config.data import Task
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.store import Stage
 from doge_ray.objectives import Objective
 from doge_ray.seeds import derive_seed

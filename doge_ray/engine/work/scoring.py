@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ray.train import TrainingFailedError
 
-from doge_ray.config import SweepConfig
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.encoded import Encoded
 from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import unit_parameters, unit_shape

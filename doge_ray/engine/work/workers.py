@@ -11,7 +11,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
-from doge_ray.config import ResourceConfig
+from doge_ray.config.schema import ResourceConfig
 from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.cluster.notice import Notice
 from doge_ray.engine.cluster.ray_private import leaving_ctrl_c_alone
