@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart test test-slow lint fuzz audit bench ui clean
+.PHONY: help venv quickstart test test-slow test-kernels lint fuzz audit bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
 	@echo "make test-slow    the tests that are too long for make test"
+	@echo "make test-kernels the mathematics as other processors compute it; about ten minutes"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
 	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
@@ -42,6 +43,9 @@ test: venv
 
 test-slow: venv
 	$(BIN)/python -m pytest -m slow
+
+test-kernels: venv
+	$(BIN)/python -m tests.kernels
 
 lint: venv
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ from doge_ray.config.section import Section, setting
 from doge_ray.errors import InputError
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
+from doge_ray.tickets.ties import decimal
 
 
 class TicketSettings(Section):
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
         f"{wanted.out}: {wanted.kind} ticket, "
         f"{(~ticket.head_mask).sum()} of {ticket.head_mask.size} heads and "
         f"{(~ticket.ffn_mask).sum()} of {ticket.ffn_mask.size} FFN blocks removed, "
-        f"{ticket.parameter_fraction:.1%} of the encoder's parameters"
+        f"{decimal(ticket.parameter_fraction):.1%} of the encoder's parameters"
     )
 
 
