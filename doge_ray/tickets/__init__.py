@@ -2,7 +2,8 @@
 
 Reading order: ``importance`` (sensitivities to scores, section 3.2), ``ticket`` (what is kept),
 ``draw`` (scores to tickets), ``overlap`` (how alike two are), ``selection`` (which trial a study
-chooses), ``statistics`` (how sure the comparison is). Nothing here loads torch or Ray.
+chooses), ``statistics`` (how sure the comparison is), ``ties`` (when two numbers are equal).
+Nothing here loads torch or Ray.
 """
 
 from doge_ray.tickets.draw import draw_ticket
