@@ -5,13 +5,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := 0.13.9
 
-.PHONY: help venv quickstart notebooks test test-slow lint fuzz audit bench ui clean
+.PHONY: help venv quickstart notebooks test test-slow test-kernels lint fuzz audit bench ui clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
 	@echo "make venv         only the environment, in $(VENV)/"
 	@echo "make notebooks    execute both on the quickstart's results, to be committed"
 	@echo "make test-slow    the tests that are too long for make test"
+	@echo "make test-kernels the mathematics as other processors compute it; about ten minutes"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
 	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
@@ -46,6 +47,9 @@ test: venv
 
 test-slow: venv
 	$(BIN)/python -m pytest -m slow
+
+test-kernels: venv
+	$(BIN)/python -m tests.kernels
 
 lint: venv
 	$(BIN)/ruff format --check .

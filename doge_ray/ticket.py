@@ -20,6 +20,7 @@ from doge_ray.shell import called
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.kinds import KINDS, drawn_kinds
+from doge_ray.tickets.ties import decimal
 
 
 class TicketSettings(Section):
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str]) -> None:
         f"{wanted.out}: {wanted.kind} ticket, "
         f"{(~ticket.head_mask).sum()} of {ticket.head_mask.size} heads and "
         f"{(~ticket.ffn_mask).sum()} of {ticket.ffn_mask.size} FFN blocks removed, "
-        f"{ticket.parameter_fraction:.1%} of the encoder's parameters"
+        f"{decimal(ticket.parameter_fraction):.1%} of the encoder's parameters"
     )
 
 

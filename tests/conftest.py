@@ -15,8 +15,9 @@ import pytest
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
 
-# Threads cost tiny networks more than they give; torch reads this when it is imported.
-os.environ["OMP_NUM_THREADS"] = "1"
+# Threads cost tiny networks more than they give, so only make test-kernels asks for several; torch
+# reads this when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell's background jobs ignore Ctrl-C, and so would every command that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

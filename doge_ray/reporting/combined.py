@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from doge_ray.reporting.differences import ENOUGH_SEEDS, difference, difference_
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Table, markdown, percent, plus_minus, signed
 from doge_ray.tickets.statistics import mean_interval
+from doge_ray.tickets.ties import decimal
 
 AVERAGE = "average"
 _HEADER = ("data", "method", "sweeps", "removed", "target", "vs dense", "oracle", "paper")
@@ -97,7 +99,7 @@ def _average(method: str, columns: Sequence[str], parts: Sequence[PartRecords]) 
         percent(_mean_of_all(ours)),
         "",
         percent(_mean_of_all(oracle)),
-        f"{np.mean([float(value) for value in paper]):.1f}" if all(paper) else "",
+        f"{decimal(fmean(map(float, paper))):.1f}" if all(paper) else "",
     )
 
 
@@ -124,7 +126,7 @@ def _against_dense(method: str, parts: Sequence[PartRecords]) -> str:
     if len(parts) == 1:
         return difference_text(found[0] if found else None)
     if len(found) < 2:
-        return "".join(f"{100 * interval.mean:+.1f} (one sweep)" for interval in found)
+        return "".join(f"{percent(each.mean, '{:+.1f}')} (one sweep)" for each in found)
     return signed(mean_interval([interval.mean for interval in found]))
 
 

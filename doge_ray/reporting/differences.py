@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.tables import Table, signed
+from doge_ray.reporting.tables import Table, percent, signed
 from doge_ray.tickets.power import replicates_needed
 from doge_ray.tickets.statistics import Interval, paired_bootstrap
 
@@ -56,7 +56,7 @@ def difference_text(interval: Interval | None) -> str:
     if interval is None:
         return ""
     if np.isnan(interval.low):
-        return f"{100 * interval.mean:+.1f} (one seed)"
+        return f"{percent(interval.mean, '{:+.1f}')} (one seed)"
     return signed(interval)
 
 
@@ -84,7 +84,7 @@ def difference_table(records: SweepRecords) -> Table:
                 str(len(by_seed)),
                 difference_text(difference(records, method, baseline)),
                 difference_text(difference(records, method, baseline, deduplicated=True)),
-                "" if len(by_seed) < 2 else f"{100 * np.std(by_seed, ddof=1):.2f}",
+                "" if len(by_seed) < 2 else percent(float(np.std(by_seed, ddof=1)), "{:.2f}"),
                 _rough(needed, len(by_seed)),
             )
         )

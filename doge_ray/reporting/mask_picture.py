@@ -7,6 +7,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from doge_ray.tickets.ticket import Ticket
+from doge_ray.tickets.ties import decimal
 
 # Kept and removed differ in lightness, so the picture reads in grey too.
 _COLORS = ListedColormap(["#e8e4da", "#2a6f97"])
@@ -28,7 +29,7 @@ def mask_picture(ticket: Ticket) -> Figure:
     heads.set_ylabel("layer")
     figure.suptitle(
         f"{ticket.kind} ticket, sparsity {ticket.sparsity:.2f}: "
-        f"{ticket.parameter_fraction:.0%} of the encoder removed (light)",
+        f"{decimal(ticket.parameter_fraction):.0%} of the encoder removed (light)",
         fontsize=9,
     )
     return figure

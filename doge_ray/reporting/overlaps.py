@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-
-import numpy as np
+from statistics import fmean
 
 from doge_ray.errors import InputError
 from doge_ray.reporting.combined import PartRecords
@@ -14,6 +13,7 @@ from doge_ray.reporting.tables import Table
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.overlap import Overlap, Shared, overlap
 from doge_ray.tickets.ticket import Ticket, UnitParameters
+from doge_ray.tickets.ties import decimal
 
 SPARSITIES = (0.1, 0.3, 0.5)
 COMPARED = (("winning", 0.0), ("doge", 10.0), ("doge", 100.0))
@@ -76,8 +76,9 @@ def _cells(group: Sequence[TwoSweeps], kind: str, weight: float) -> list[str]:
 def _shown(units: Sequence[Shared]) -> str:
     values = [each.jaccard for each in units if each.either]
     if len(values) < 2:
-        return "".join(f"{value:.2f}" for value in values)
-    return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+        return "".join(f"{decimal(value):.2f}" for value in values)
+    mean, low, high = map(decimal, (fmean(values), min(values), max(values)))
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _overlap(pair: TwoSweeps, kind: str, weight: float, sparsity: float) -> Overlap | None:

@@ -11,7 +11,7 @@ from doge_ray.domains.audit import Audit
 from doge_ray.hyperparameters import Hyperparameter
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.rows import TrialRow
-from doge_ray.reporting.tables import Table
+from doge_ray.reporting.tables import Table, percent
 
 
 def protocol_table(records: SweepRecords) -> Table:
@@ -47,8 +47,8 @@ def audit_table(audit: Audit) -> Table:
             part.split,
             part.domain,
             f"{part.rows:,}",
-            *(f"{100 * share:.0f} %" for share in each.values()),
-            f"{100 * part.truncated / max(part.rows, 1):.1f} %",
+            *(percent(share, "{:.0f} %") for share in each.values()),
+            percent(part.truncated / max(part.rows, 1), "{:.1f} %"),
             "" if part.split == "train" else f"{part.duplicated:,}",
         )
         for part, each in zip(audit.splits, shares, strict=True)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table as TerminalTable
 
 from doge_ray.tickets.statistics import Interval, mean_interval
+from doge_ray.tickets.ties import decimal
 
 
 class Link(NamedTuple):
@@ -35,7 +36,7 @@ class Table(NamedTuple):
 
 def percent(value: float | None, form: str = "{:.1f}") -> str:
     """A fraction in percent; nothing where it is not known."""
-    return "" if value is None else form.format(100 * value)
+    return "" if value is None else form.format(100 * decimal(value))
 
 
 def plus_minus(values: Sequence[float | None], over: str = "seed") -> str:
@@ -45,13 +46,14 @@ def plus_minus(values: Sequence[float | None], over: str = "seed") -> str:
         return ""
     interval = mean_interval(known)
     if len(known) == 1:
-        return f"{100 * interval.mean:.1f} (one {over})"
-    return f"{100 * interval.mean:.1f} ± {100 * (interval.high - interval.mean):.1f}"
+        return f"{percent(interval.mean)} (one {over})"
+    return f"{percent(interval.mean)} ± {percent(interval.high - interval.mean)}"
 
 
 def signed(interval: Interval) -> str:
     """A difference in percent points with the ends of its interval."""
-    return f"{100 * interval.mean:+.1f} [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]"
+    mean, low, high = (percent(value, "{:+.1f}") for value in interval)
+    return f"{mean} [{low}, {high}]"
 
 
 def markdown(table: Table) -> str:

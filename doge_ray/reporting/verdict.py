@@ -6,6 +6,7 @@ from doge_ray.reporting.differences import ENOUGH_SEEDS, difference
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.tables import Table, percent, plus_minus
 from doge_ray.tickets.power import oracle_bias
+from doge_ray.tickets.ties import above
 
 
 def oracle_table(records: SweepRecords) -> Table:
@@ -70,8 +71,8 @@ def _of_intervals(records: SweepRecords) -> str:
     seeds = [len(records.seed_differences(m, "dense")) for m in records.methods if m != "dense"]
     for method in records.methods:
         interval = None if method == "dense" else difference(records, method, "dense")
-        if interval is not None and (interval.low > 0 or interval.high < 0):
-            seen[method] = "better" if interval.low > 0 else "worse"
+        if interval is not None and (above(interval.low, 0) or above(0, interval.high)):
+            seen[method] = "better" if above(interval.low, 0) else "worse"
     if not any(seeds):
         return "No method was repeated beside dense yet, so nothing can be compared."
     if max(seeds) < 2:

@@ -39,6 +39,7 @@ from doge_ray.stages.snapshots import (
     write_state,
 )
 from doge_ray.stages.world import World
+from doge_ray.tickets.ties import first_best
 
 
 @dataclass
@@ -83,7 +84,7 @@ class Training:
     def best_epoch(self) -> int:
         """The first epoch with the highest dev metric, from 1; 0 before any."""
         metrics = [record["dev_metric"] for record in self.history]
-        return metrics.index(max(metrics)) + 1 if metrics else 0
+        return first_best(metrics) + 1 if metrics else 0
 
     def train_epoch(self, snapshots: Snapshots) -> None:
         """One pass over the source domains, then their dev splits."""

@@ -3,8 +3,8 @@
 Reading order: ``importance`` (sensitivities to scores, section 3.2), ``kinds`` (which score ranks
 the units), ``ticket`` (what is kept), ``draw`` (scores to tickets), ``levels`` (the paper's
 sparsities), ``overlap`` (how alike two are), ``metrics`` and ``counts`` (what is measured),
-``selection`` (which trial a study chooses), ``statistics`` (how sure the comparison is). Nothing
-here loads torch or Ray.
+``selection`` (which trial a study chooses), ``statistics`` (how sure the comparison is), ``ties``
+(when two numbers are equal). Nothing here loads torch or Ray.
 """
 
 from doge_ray.tickets.draw import draw_ticket

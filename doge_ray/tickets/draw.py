@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.errors import InputError
-from doge_ray.tickets.importance import Floats, Moments, Normalize
+from doge_ray.tickets.importance import Moments, Normalize
 from doge_ray.tickets.kinds import KINDS, FfnRank, score_of
 from doge_ray.tickets.ticket import Ticket, UnitParameters
+from doge_ray.tickets.ties import TOLERANCE, ranks
 
 
 def draw_ticket(
@@ -61,8 +62,8 @@ def draw_ticket(
         del told["ffn_rank"]  # recorded where it is the authors'
     if ffn_sparsity is not None:
         told["ffn_sparsity"] = ffn_sparsity
-    head_mask = _keep_heads(scores.head_LH, sparsity, min_heads)
-    ffn_mask = _keep(scores.ffn_L, ffns_removed)
+    head_mask = _keep_heads(ranks(scores.head_LH), sparsity, min_heads)
+    ffn_mask = _keep(ranks(scores.ffn_L), ffns_removed)
     return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, told)
 
 
@@ -74,7 +75,7 @@ def units_removed(sparsity: float, num_units: int) -> int:
     """
     if not 0 <= sparsity < 1:
         raise InputError(f"sparsity={sparsity:g} is impossible; allowed: 0 <= sparsity < 1")
-    return math.floor(sparsity * num_units + 1e-9)
+    return math.floor(sparsity * num_units + TOLERANCE)
 
 
 def largest_sparsity(num_heads: int, min_heads: int) -> float:
@@ -90,28 +91,28 @@ def _own_values(drawn: dict[str, float]) -> dict[str, Any]:
     return values | drawn
 
 
-def _keep_heads(scores_LH: Floats, sparsity: float, min_heads: int) -> NDArray[np.bool_]:
+def _keep_heads(ranks_LH: NDArray[np.int64], sparsity: float, min_heads: int) -> NDArray[np.bool_]:
     """Rank over all layers; a layer down to ``min_heads`` heads is passed over."""
-    num_layers, num_heads = scores_LH.shape
-    removed = units_removed(sparsity, scores_LH.size)
+    num_layers, num_heads = ranks_LH.shape
+    removed = units_removed(sparsity, ranks_LH.size)
     removable = num_layers * max(0, num_heads - min_heads)
     if removed > removable:
         # Rounded down: rounded up, it could ask for one head too many again.
         most = math.floor(100 * largest_sparsity(num_heads, min_heads)) / 100
         raise InputError(
-            f"sparsity={sparsity:g} removes {removed} of {scores_LH.size} heads, but only "
+            f"sparsity={sparsity:g} removes {removed} of {ranks_LH.size} heads, but only "
             f"{removable} can go while each layer keeps min_heads={min_heads}; "
             f"choose a sparsity up to {most:.2f}"
         )
     # Within a layer the best min_heads heads are safe; protecting them equals passing over them.
-    safe = np.argsort(scores_LH, axis=1, kind="stable")[:, max(0, num_heads - min_heads) :]
-    protected = scores_LH.copy()
-    np.put_along_axis(protected, safe, np.inf, axis=1)
+    safe = np.argsort(ranks_LH, axis=1, kind="stable")[:, max(0, num_heads - min_heads) :]
+    protected = ranks_LH.copy()
+    np.put_along_axis(protected, safe, ranks_LH.size, axis=1)
     return _keep(protected, removed)
 
 
-def _keep(scores: Floats, removed: int) -> NDArray[np.bool_]:
-    """False for the ``removed`` lowest scores; ties go to the lower index, so runs repeat."""
-    mask = np.ones(scores.size, bool)
-    mask[np.argsort(scores.ravel(), kind="stable")[:removed]] = False
-    return mask.reshape(scores.shape)
+def _keep(ranks: NDArray[np.int64], removed: int) -> NDArray[np.bool_]:
+    """False for the ``removed`` lowest ranks; ties go to the lower index, so runs repeat."""
+    mask = np.ones(ranks.size, bool)
+    mask[np.argsort(ranks.ravel(), kind="stable")[:removed]] = False
+    return mask.reshape(ranks.shape)

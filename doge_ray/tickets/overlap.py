@@ -68,14 +68,17 @@ def chance_jaccard(one: Ticket, other: Ticket) -> float:
     Heads in common and FFN blocks in common are hypergeometric and independent. Heads that
     ``min_heads`` protects are not taken into account: with many removed, chance is a little higher.
     """
-    common = np.convolve(
-        _in_common(one.head_mask, other.head_mask), _in_common(one.ffn_mask, other.ffn_mask)
-    )
     removed = sum((~mask).sum() for t in (one, other) for mask in (t.head_mask, t.ffn_mask))
     if removed == 0:
         return 1.0
-    shared = np.arange(len(common))
-    return float((common * shared / np.maximum(removed - shared, 1)).sum())
+    heads, ffns = (
+        _in_common(*masks)
+        for masks in ((one.head_mask, other.head_mask), (one.ffn_mask, other.ffn_mask))
+    )
+    shared = np.add.outer(np.arange(len(heads)), np.arange(len(ffns)))
+    # One by one: a convolution's sums would be the BLAS's.
+    expected = np.multiply.outer(heads, ffns) * shared / np.maximum(removed - shared, 1)
+    return float(expected.sum())
 
 
 def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Shared:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from doge_ray.tickets.ties import first_best
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -20,5 +22,5 @@ class Candidate:
 
 def choose(records: Iterable[Candidate]) -> int | None:
     """The trial with the best metric, the earliest of equals; None where none finished."""
-    best = min(records, key=lambda record: (-record.metric, record.trial), default=None)
-    return None if best is None else best.trial
+    ordered = sorted(records, key=lambda record: record.trial)
+    return ordered[first_best([record.metric for record in ordered])].trial if ordered else None

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.reporting.differences import compared
+from doge_ray.reporting.differences import compared, difference, difference_text
 from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import GALLERY, draw_all
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.reporting.sweep_page import sweep_page
+from doge_ray.reporting.verdict import verdict
+from doge_ray.tickets.statistics import Interval
 from tests.reporting.full import FULL
 from tests.reporting.sweep import SWEEP
 
@@ -130,6 +132,13 @@ def test_a_training_counts_for_every_method_that_has_it():
 def test_the_verdict_says_no_more_than_the_intervals(kept, said):
     rows = [row for row in FULL.rows if row.method in kept]
     assert said in text(sweep_page(replace(FULL, methods=kept, rows=rows), DRAWN))
+
+
+def test_zero_is_not_excluded_by_rounding():
+    records = replace(FULL)
+    records.differences["doge", "dense", False] = Interval(0.02, 1e-17, 0.05)
+    assert "doge is better" not in verdict(records)
+    assert difference_text(difference(records, "doge", "dense")) == "+2.0 [+0.0, +5.0]"
 
 
 def test_a_ticket_with_an_objective_is_compared_with_each_of_its_parts():

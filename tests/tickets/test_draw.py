@@ -46,9 +46,12 @@ def test_counts_are_exact_and_every_layer_keeps_its_heads(material, kind, sparsi
 
 
 def greedy(scores_LH, removed, min_heads):
-    """Walk the ranking over all layers, passing over layers that are down to ``min_heads``."""
-    kept = np.ones(scores_LH.shape, bool)
-    for unit in sorted(np.ndindex(*scores_LH.shape), key=lambda unit: (scores_LH[unit], unit)):
+    """Walk the ranking over all layers, passing over layers that are down to ``min_heads``.
+
+    Scores of small whole numbers are equal, or apart by far more than nine decimals.
+    """
+    kept, rounded_LH = np.ones(scores_LH.shape, bool), np.round(scores_LH, 9)
+    for unit in sorted(np.ndindex(*scores_LH.shape), key=lambda unit: (rounded_LH[unit], unit)):
         if removed and kept[unit[0]].sum() > min_heads:
             kept[unit] = False
             removed -= 1
@@ -76,6 +79,18 @@ def test_masks_are_those_of_a_greedy_walk(material, sparsity, min_heads, weight)
         assert np.array_equal(ticket.head_mask, greedy(scores.head_LH, removed, min_heads))
         ffns = greedy(scores.ffn_L[:, None], units_removed(sparsity, layers), 0)
         assert np.array_equal(ticket.ffn_mask, ffns[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["doge", "winning", "losing"])
+@pytest.mark.parametrize("removed", [3, 7, 11])
+def test_of_units_that_are_equal_but_for_rounding_the_first_go(kind, removed):
+    """Every head's share of its layer is the same; divided by its norm, in all but last bits."""
+    loud_L1 = np.arange(1.0, 21.0)[:, None]
+    moments = single_domain(loud_L1 * np.ones(3), np.ones(20))
+    assert len(np.unique(expressive_score(moments).head_LH)) > 1
+    ticket = draw_ticket(kind, moments, removed / 60, PARAMETERS)
+    pruned = np.flatnonzero(~ticket.head_mask).tolist()
+    assert pruned == [unit for unit in range(60) if unit % 3 < 2][:removed]  # each keeps its last
 
 
 def test_a_layer_down_to_its_last_heads_is_passed_over():

@@ -1,6 +1,7 @@
 """Shapes: R replicates, N test examples of a domain."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from doge_ray.tickets.counts import Counts
+from doge_ray.tickets.counts import Counts, right_or_wrong
 from doge_ray.tickets.statistics import Interval, mean_interval, paired_bootstrap
 
 
@@ -149,6 +150,22 @@ def test_f1_is_computed_anew_from_every_resample():
     interval = paired_bootstrap(pairs, resamples=50)
     whole = [np.mean([m[r].metric - b[r].metric for r in (0, 1)]) for m, b in pairs.values()]
     assert interval == pytest.approx((np.mean(whole), low, high))
+
+
+def test_quantiles_on_a_step_are_exact():
+    """Of two accuracies the draws are few fractions, and each quantile is one of them."""
+    letters, jokes = np.arange(40), np.arange(25)
+    right = {
+        "letters": ([23, 23, 26], [20, 21, 22], letters),
+        "jokes": ([16, 17, 17], [15, 15, 16], jokes),
+    }
+    pairs = {
+        name: tuple(right_or_wrong(place_N < np.array(count)[:, None]) for count in counts)
+        for name, (*counts, place_N) in right.items()
+    }
+    interval = paired_bootstrap(pairs)
+    exact = Fraction(77, 1200), Fraction(7, 400), Fraction(37, 300)
+    assert interval == pytest.approx([float(value) for value in exact], abs=1e-15)
 
 
 def test_a_difference_of_f1_is_not_the_mean_over_sentences():

@@ -18,6 +18,7 @@ from doge_ray.engine.work.trial import Trial
 from doge_ray.reporting.records import Predictions, SweepRecords
 from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.counts import Counts
+from doge_ray.tickets.ties import above
 
 
 def load_records(name: str, storage: str = "runs") -> SweepRecords:
@@ -139,6 +140,6 @@ def _mark_oracle(rows: Sequence[TrialRow]) -> list[TrialRow]:
     for row in rows:
         if row.replicate == 0 and row.target_metric is not None:
             leader = best.setdefault(row.method, row)
-            if row.target_metric > (leader.target_metric or 0.0):
+            if above(row.target_metric, leader.target_metric or 0.0):
                 best[row.method] = row
     return [replace(row, selected_oracle=row is best.get(row.method)) for row in rows]

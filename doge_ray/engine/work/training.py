@@ -22,6 +22,7 @@ from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from doge_ray.tickets.ticket import Ticket
+from doge_ray.tickets.ties import first_best
 
 _MICRO_BATCH = "micro_batch.json"
 
@@ -99,10 +100,9 @@ class TrainingJob(Job):
     def _epoch_report(self, report: Report) -> Callable[[list[EpochRecord]], None]:
         def report_epoch(history: list[EpochRecord]) -> None:
             # A search compares what a trial would be chosen by: its best epoch so far.
-            best = max(record["dev_metric"] for record in history)
             epoch = {
                 "epoch_dev_metric": history[-1]["dev_metric"],
-                "dev_metric": best,
+                "dev_metric": _best(history)["dev_metric"],
                 "training_seconds": sum(record["seconds"] for record in history),
             }
             report({**history[-1], **epoch, **self.identity, "finished": False})
@@ -128,8 +128,12 @@ def training_job(trial: Trial, store: StageStore) -> TrainingJob:
     )
 
 
+def _best(history: list[EpochRecord]) -> EpochRecord:
+    return history[first_best([record["dev_metric"] for record in history])]
+
+
 def _summary(history: list[EpochRecord]) -> dict[str, Any]:
-    best = max(history, key=lambda record: record["dev_metric"])
+    best = _best(history)
     return {
         "dev_metric": best["dev_metric"],
         "dev": best["dev"],

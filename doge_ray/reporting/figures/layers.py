@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from doge_ray.reporting.figures.style import INK, SHADES, NotDrawnError, styled
 from doge_ray.reporting.records import SweepRecords
+from doge_ray.reporting.tables import percent
 
 
 @styled
@@ -34,7 +35,7 @@ def draw(records: SweepRecords) -> Figure:
             axes.text(
                 layer + 0.5,
                 method + 0.5,
-                f"{100 * share:.0f}",
+                percent(share, "{:.0f}"),
                 color=color,
                 ha="center",
                 va="center",

@@ -16,6 +16,7 @@ from doge_ray.reporting.rows import TrialRow
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import domain_scores
 from doge_ray.tickets.ticket import Ticket
+from doge_ray.tickets.ties import decimal
 
 # Who removes a unit: label, marker, face, edge.
 _GROUPS = {
@@ -64,7 +65,7 @@ def _best_doge(records: SweepRecords) -> tuple[TrialRow, Ticket] | None:
     """The chosen trial or, where its ticket is the whole network, the best that removes a unit."""
     trials = sorted(
         (row for row in records.search("doge") if row.status == "finished"),
-        key=lambda row: (not row.selected, -(row.selection_metric or 0.0)),
+        key=lambda row: (not row.selected, -decimal(row.selection_metric or 0.0)),
     )
     drawn = ((row, row.drawn) for row in trials)
     return next(((row, ticket) for row, ticket in drawn if ticket and ticket.unit_fraction), None)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from doge_ray.reporting.figures.style import INK, LIGHT, NotDrawnError, method_style, styled
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.overlap import chance_jaccard, jaccard
+from doge_ray.tickets.ties import decimal
 
 
 @styled
@@ -28,11 +29,12 @@ def draw(records: SweepRecords) -> Figure:
     for place, (method, each) in enumerate(pairs.items()):
         color, _, _, hatch = method_style(method, records.methods)
         values = [jaccard(one, other) for one, other in each]
+        mean = float(np.mean(values))
         chance = float(np.mean([chance_jaccard(one, other) for one, other in each]))
-        axes.barh(place, np.mean(values), height=0.62, color=color, hatch=hatch, alpha=0.85)
+        axes.barh(place, mean, height=0.62, color=color, hatch=hatch, alpha=0.85)
         axes.plot(values, [place] * len(values), "o", color="white", markeredgecolor=INK)
         axes.plot([chance] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=2.2)
-        axes.text(1.02, place, f"{np.mean(values):.2f}, by chance {chance:.2f}", va="center")
+        axes.text(1.02, place, f"{decimal(mean):.2f}, by chance {decimal(chance):.2f}", va="center")
     axes.set_yticks(range(len(pairs)), list(pairs))
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
