@@ -14,7 +14,7 @@ from pathlib import Path
 
 from doge_ray.command import run_command
 from doge_ray.config import load_config
-from doge_ray.config.document import reference
+from doge_ray.config.document import sweep_parser
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
@@ -50,20 +50,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=called("score"),
-        description="Score every head and FFN block of a fine-tuned model per source domain.",
-        epilog=reference(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "name", help="a sweep that doge-ray sweeps lists, or the path of a YAML file"
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="model=DIR, the model to score; out=FILE, the table to write; other settings",
+    parser = sweep_parser(
+        called("score"),
+        "Score every head and FFN block of a fine-tuned model per source domain.",
+        "model=DIR, the model to score; out=FILE, the table to write; other settings",
     )
     parser.add_argument("--address", help="of a Ray cluster; default: RAY_ADDRESS, or this machine")
     return parser

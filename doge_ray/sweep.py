@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from doge_ray.command import make_console, run_command, say
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
-from doge_ray.config.document import reference
+from doge_ray.config.document import sweep_parser
 from doge_ray.domains.audit import audit_overview
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
@@ -159,20 +159,10 @@ def _num_trials(config: SweepConfig) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=called("sweep"),
-        description="Find and compare tickets: fine-tune, score, draw, rewind, measure.",
-        epilog=reference(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "name", help="a sweep that doge-ray sweeps lists, or the path of a YAML file"
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="key=value",
-        help="change a setting; of several sweeps in all of them, PART:key=value in one",
+    parser = sweep_parser(
+        called("sweep"),
+        "Find and compare tickets: fine-tune, score, draw, rewind, measure.",
+        "change a setting; of several sweeps in all of them, PART:key=value in one",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--dry-run", action="store_true", help="print the plan and its cost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import textwrap
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
@@ -13,6 +14,27 @@ from doge_ray.config.data import DATA_SETS
 from doge_ray.config.schema import SweepConfig
 from doge_ray.config.search import Range
 from doge_ray.config.section import Section, about
+
+
+def sweep_parser(prog: str, description: str, overrides: str) -> argparse.ArgumentParser:
+    """A command line that names a sweep and changes its settings; ``--help`` lists them all.
+
+    Args:
+        prog: how the command was called.
+        description: what it does.
+        overrides: which ``key=value`` it takes.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=reference(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "name", help="a sweep that doge-ray sweeps lists, or the path of a YAML file"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=overrides)
+    return parser
 
 
 def reference(section: type[Section] = SweepConfig) -> str:
