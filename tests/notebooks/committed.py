@@ -88,7 +88,7 @@ def look(gallery: Sequence[Plan[SweepRecords]] = GALLERY) -> str:
     """
     oracle = oracle_table(FULL)
     tables = [summary_markdown(FULL), list(oracle.header), *map(list, oracle.rows)]
-    ticket = next(d.ticket for d in FULL.details.values() if d.ticket)
+    ticket = next(row.drawn for row in FULL.rows if row.drawn)
     figures = [*(plan.draw(FULL) for plan in gallery), mask_picture(ticket)]
     return _digest([*tables, *map(_parts, figures)])
 
