@@ -12,7 +12,7 @@ help:
 	@echo "make venv         only the environment, in $(VENV)/"
 	@echo "make notebooks    execute both on the quickstart's results, to be committed"
 	@echo "make test-slow    the tests that are too long for make test"
-	@echo "make test-kernels the mathematics as other processors compute it; about ten minutes"
+	@echo "make test-kernels the mathematics as other processors compute it; about a quarter of an hour"
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
 	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
