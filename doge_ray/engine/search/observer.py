@@ -25,6 +25,7 @@ from doge_ray.engine.work.faults import is_memory_kill
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
 from doge_ray.reporting.mask_picture import mask_picture
+from doge_ray.tickets.ties import decimal
 
 # How Python names an error; some say more in lines below it.
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)\b")
@@ -151,8 +152,8 @@ class Observer(tune.Callback):
         self.outbox.put(partial(self._track, entry))
         self.progress.trial_ended(
             entry.assignment.name,
-            f"source dev {entry.dev_metric or 0:.1%}, "
-            f"{ticket.parameter_fraction:.0%} of the encoder removed",
+            f"source dev {decimal(entry.dev_metric or 0):.1%}, "
+            f"{decimal(ticket.parameter_fraction):.0%} of the encoder removed",
         )
         self.retention.after(entry)
 

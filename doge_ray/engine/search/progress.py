@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from doge_ray.tickets.ties import decimal
+
 
 class SweepProgress:
     """Trials done of all trials, with every event as a line above."""
@@ -62,7 +64,7 @@ class SweepProgress:
         """A trial finished an epoch."""
         self.line(
             f"{name}  epoch {record['epoch']}/{most}  loss {record['loss']:.3f}  "
-            f"source dev {record['epoch_dev_metric']:.1%}  {record['seconds']:.0f} s"
+            f"source dev {decimal(record['epoch_dev_metric']):.1%}  {record['seconds']:.0f} s"
         )
 
     def trials_found(self, number: int) -> None:
