@@ -10,8 +10,8 @@ from doge_ray.config.search import Range
 from doge_ray.domains.audit import Audit
 from doge_ray.hyperparameters import Hyperparameter
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Table, percent
+from doge_ray.reporting.trial_rows import TrialRow
 
 
 def protocol_table(records: SweepRecords) -> Table:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from doge_ray.config.data import Task
 from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.audit import Audit
-from doge_ray.reporting.rows import Key, TrialRow
 from doge_ray.reporting.selections import SELECTIONS, Selection
+from doge_ray.reporting.trial_rows import Key, TrialRow
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.counts import Counts, stacked
 from doge_ray.tickets.importance import Moments

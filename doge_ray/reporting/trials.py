@@ -5,8 +5,8 @@ from __future__ import annotations
 from doge_ray.config.methods import ALL, objective_of
 from doge_ray.objectives import OBJECTIVES
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.rows import TrialRow
 from doge_ray.reporting.tables import Cell, Link, Table, percent
+from doge_ray.reporting.trial_rows import TrialRow
 
 _HEADER = (
     "trial",

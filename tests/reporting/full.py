@@ -8,7 +8,7 @@ import numpy as np
 
 from doge_ray.domains.audit import Audit, SplitAudit
 from doge_ray.reporting.records import StageCost, SweepRecords, TrackedRun
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.trial_rows import TrialRow
 from doge_ray.tickets.activations import ActiveCounts
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments

@@ -9,7 +9,7 @@ import numpy as np
 
 from doge_ray.config.load import validate
 from doge_ray.reporting.records import Predictions, SweepRecords
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.trial_rows import TrialRow
 from doge_ray.tickets.counts import right_or_wrong
 
 METHODS = ("dense", "random", "winning", "doge", "losing")

@@ -2,7 +2,7 @@ import io
 
 import pyarrow.parquet as pq
 
-from doge_ray.reporting.rows import COLUMNS, rows_to_parquet
+from doge_ray.reporting.trial_rows import COLUMNS, rows_to_parquet
 from tests.reporting.sweep import SWEEP
 
 

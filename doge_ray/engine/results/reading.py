@@ -16,7 +16,7 @@ from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.predictions import read_predictions
 from doge_ray.engine.work.trial import Trial
 from doge_ray.reporting.records import Predictions, SweepRecords
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.trial_rows import TrialRow
 from doge_ray.tickets.counts import Counts
 from doge_ray.tickets.ties import above
 

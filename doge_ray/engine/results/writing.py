@@ -22,9 +22,9 @@ from doge_ray.engine.work.trial import Trial
 from doge_ray.reporting.figures.drawing import Drawing
 from doge_ray.reporting.figures.gallery import draw_all
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.rows import rows_to_parquet
 from doge_ray.reporting.summary import summary_markdown
 from doge_ray.reporting.sweep_page import sweep_page
+from doge_ray.reporting.trial_rows import rows_to_parquet
 
 TEXTS = ("report.html", "summary.md", SWEEP, AUDIT)
 

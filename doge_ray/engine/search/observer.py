@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from doge_ray.engine.search.claims import start_claims
 from doge_ray.engine.search.progress import SweepProgress
-from doge_ray.engine.search.trial import assignment_of
+from doge_ray.engine.search.trainable import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
 from doge_ray.engine.trials.book import Book

@@ -23,7 +23,7 @@ from doge_ray.engine.cluster.capacity import HEAD, worker_resources
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.side_by_side import Rounds, SideBySideScheduler, SideBySideSearch
 from doge_ray.engine.search.space import Space, grid, make_sampler, recorded_points
-from doge_ray.engine.search.trial import run_trial
+from doge_ray.engine.search.trainable import run_trial
 from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.work.assignment import Assignment

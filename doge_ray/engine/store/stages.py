@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from doge_ray.engine.store.results import is_whole
+from doge_ray.engine.store.forms import is_whole
 from doge_ray.engine.store.storage import Storage
 
 _FILES = re.compile(r"files-[0-9a-f]{12}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from doge_ray.reporting.figures.style import DARK, FAINT, INK, NotDrawnError, styled
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.trial_rows import TrialRow
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import domain_scores
 from doge_ray.tickets.ticket import Ticket

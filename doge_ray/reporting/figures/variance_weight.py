@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from doge_ray.reporting.figures.style import DARK, INK, NotDrawnError, percent_axis, styled
 from doge_ray.reporting.records import SweepRecords
-from doge_ray.reporting.rows import TrialRow
+from doge_ray.reporting.trial_rows import TrialRow
 
 
 @styled
