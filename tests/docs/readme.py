@@ -69,7 +69,7 @@ def make_folder(folder: Path) -> Path:
         settings = yaml.safe_load(file.read_text())
         if "parts" not in settings:
             settings |= tiny | few_heads
-            settings["data"]["root"] = str(folder / settings["data"]["task"])
+            settings["data"]["root"] = str(folder / settings["data"]["set"])
         _write(folder / "sweeps" / file.name, yaml.safe_dump(settings))
     _write(folder / "sweeps/quickstart.yaml", yaml.safe_dump(quickstart))
     own = yaml.safe_load(fenced("yaml"))
