@@ -68,7 +68,7 @@ def test_what_leads_is_what_all_trials_would_choose(told: list[tuple[str, int, i
             assert book.chosen(METHODS) == all_chosen(METHODS, book.entries)
         again = Book(book.journal, book.pipeline)
         assert again.chosen(METHODS) == book.chosen(METHODS)
-        assert {e.assignment for e in again.entries} == {e.assignment for e in book.entries}
+        assert [e.assignment for e in again.entries] == [e.assignment for e in book.entries]
 
 
 def test_the_entry_of_another_trial_of_that_number_is_none(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from doge_ray.engine.trials.choice import (
     present,
     with_finetuned,
 )
-from doge_ray.engine.trials.journal import Entry, Journal
+from doge_ray.engine.trials.journal import Entry, Journal, in_order
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
 
@@ -39,8 +39,8 @@ class Book:
 
     @property
     def entries(self) -> list[Entry]:
-        """The trials that are asked for, as far as they got."""
-        return list(self._entries.values())
+        """The trials that are asked for, as far as they got; in order, also of what just ended."""
+        return in_order(self._entries.values())
 
     def of(self, assignment: Assignment) -> Entry | None:
         """The entry of exactly this trial; another may have had its number."""

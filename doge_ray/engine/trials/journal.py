@@ -7,7 +7,9 @@ crash, and when it ends.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
@@ -47,6 +49,12 @@ class Entry:
         return replace(self, **known)
 
 
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """By replicate and number, whichever ended first."""
+    told = attrgetter("assignment.replicate", "assignment.trial", "assignment.method")
+    return sorted(entries, key=told)
+
+
 class Journal:
     """The entries of one sweep, below its folder."""
 
@@ -68,7 +76,7 @@ class Journal:
             and method in (None, entry.assignment.method)
             and not (search and entry.assignment.replicate)
         ]
-        return sorted(chosen, key=lambda e: (e.assignment.replicate, e.assignment.trial))
+        return in_order(chosen)
 
     def _read(self, name: str) -> Entry | None:
         """None for a damaged file: its trial runs again, and finds what it has published."""
