@@ -78,6 +78,22 @@ def test_the_entry_of_another_trial_of_that_number_is_none(tmp_path: Path) -> No
     assert book.of(replace(mine, batch_size=32)) is None
 
 
+def test_a_search_is_of_one_method_without_its_repeats(tmp_path: Path) -> None:
+    book = make_book(tmp_path)
+    told = [
+        assignment("irm", 1),
+        assignment("dense", 0),
+        assignment("irm", 0),
+        replace(assignment("dense", 0), replicate=1),
+        replace(assignment("irm", 0), replicate=1),
+    ]
+    for each in told:
+        book.write(Entry(each))
+    assert [entry.assignment for entry in book.search("irm")] == [told[2], told[0]]
+    assert [entry.assignment for entry in book.search("dense")] == [told[1]]
+    assert {entry.assignment for entry in book.entries} == set(told)
+
+
 def calls(work: Callable[[], object]) -> int:
     """How many functions of Python's run."""
     count = 0

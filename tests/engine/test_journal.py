@@ -48,22 +48,6 @@ def test_entries_come_by_replicate_and_number(journal):
     assert found == sorted(places)
 
 
-def test_entries_of_one_method_or_of_its_search(journal):
-    entries = [
-        entry("dense"),
-        entry("doge", 0),
-        entry("doge", 1),
-        entry("dense", replicate=1),
-        entry("doge", replicate=1),
-    ]
-    for each in entries:
-        journal.write(each)
-    assert journal.entries("doge") == [entries[1], entries[2], entries[4]]
-    assert journal.entries("doge", search=True) == entries[1:3]
-    assert {e.assignment.method for e in journal.entries(search=True)} == {"dense", "doge"}
-    assert len(journal.entries(search=True)) == 3
-
-
 def test_a_trials_end_replaces_its_start(journal):
     journal.write(entry())
     journal.write(entry(status="finished", dev_metric=0.5))

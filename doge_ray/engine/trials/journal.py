@@ -66,17 +66,10 @@ class Journal:
         text = json.dumps(asdict(entry), indent=1)
         self.storage.write_text(f"{self.folder}/{entry.assignment.name}.json", text)
 
-    def entries(self, method: str | None = None, *, search: bool = False) -> list[Entry]:
-        """All entries by replicate and number; of one method, or of its search alone."""
-        entries = (self._read(name) for name in self._names())
-        chosen = [
-            entry
-            for entry in entries
-            if entry is not None
-            and method in (None, entry.assignment.method)
-            and not (search and entry.assignment.replicate)
-        ]
-        return in_order(chosen)
+    def entries(self) -> list[Entry]:
+        """All entries by replicate and number; damaged files are left out."""
+        found = (self._read(name) for name in self._names())
+        return in_order(entry for entry in found if entry is not None)
 
     def _read(self, name: str) -> Entry | None:
         """None for a damaged file: its trial runs again, and finds what it has published."""
