@@ -169,6 +169,10 @@ def test_make_has_that_target(line: str) -> None:
 
 def test_make_quickstart_makes_what_is_activated_and_runs_the_sweep() -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "quickstart"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "quickstart"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert shown.strip().endswith(".venv/bin/python -m doge_ray.sweep quickstart")
