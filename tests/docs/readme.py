@@ -36,7 +36,7 @@ PROGRAMS = (
 
 
 def commands() -> list[str]:
-    """Of the indented blocks and of the text, each once, in their order; without remarks."""
+    """All that stand in the indented blocks and in the text, once, in order, without remarks."""
     blocks = [token.content for token in TOKENS if token.type == "code_block"]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     inline = (child for token in TOKENS for child in token.children or ())

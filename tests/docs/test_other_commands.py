@@ -23,7 +23,7 @@ CALL = re.compile(r"(?:doge-ray |python -m doge_ray\.)([a-z]+)([^`'#|;>\n]*)")
 
 
 def calls(file: Path) -> list[tuple[str, list[str]]]:
-    """Of commands with their words, across lines that end in a backslash."""
+    """Each command with its words, across lines that end in a backslash."""
     text = re.sub(r"\\\n[# ]*", "", file.read_text()).replace('\\"', "`").replace("\\n", "\n")
     return [(name, shlex.split(words)) for name, words in CALL.findall(text)]
 

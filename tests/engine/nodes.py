@@ -22,7 +22,7 @@ OWN_PORTS = (
     "--metrics-export-port",
     "--runtime-env-agent-port",
 )
-"""Of every node. A node that finds its own waits for each, and gives up on a slow machine."""
+"""The ports of every node: one that finds its own waits for each, and may give up."""
 
 
 @dataclass(frozen=True)

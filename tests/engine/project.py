@@ -149,10 +149,10 @@ def kill_session(leader: int) -> None:
 
 
 def published(folder: Path) -> dict[str, int]:
-    """When each published stage was published, by path, in nanoseconds."""
+    """A mark of each published stage's result, by path: another one if it was computed again."""
     store = folder / "runs" / "store"
     return {
-        str(path.parent.relative_to(store)): _birth(path)
+        str(path.parent.relative_to(store)): _mark(path)
         for path in store.glob("*/*/published.json")
     }
 
@@ -180,8 +180,8 @@ def block(path: Path, folder: Path, assignment: Assignment) -> None:
     blocked.symlink_to(folder / "nowhere")
 
 
-def _birth(path: Path) -> int:
-    """Of the stage's result: discarding a loser's weights rewrites the file, not the history."""
+def _mark(path: Path) -> int:
+    """The result with its seconds: discarding a loser's weights rewrites the file, not these."""
     record = json.loads(path.read_text())["result"]
     return hash(json.dumps(record, sort_keys=True)) if "seconds" in record else 0
 

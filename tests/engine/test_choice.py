@@ -107,7 +107,7 @@ def publish_scores(pipeline: Pipeline, scoring: Stage) -> None:
 
 
 def some_moments() -> Moments:
-    """Of two domains, in a network of two layers with three heads."""
+    """Moments of two domains, in a network of two layers with three heads."""
     rng = np.random.default_rng(0)
     heads, ffns = rng.random((2, 2, 3)) + 1, rng.random((2, 2)) + 1
     return Moments(("red", "blue"), np.array([4, 4]), heads, heads**2, ffns, ffns**2)

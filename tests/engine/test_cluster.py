@@ -34,7 +34,7 @@ def nodes() -> Iterator[Nodes]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a user, who keeps a sweep of her own in it."""
+    """A user's folder, who keeps a sweep of her own in it."""
     folder = tmp_path_factory.mktemp("user")
     search = {"num_trials": 1, "learning_rate": [0.01], "sparsity": [0.3], "sampler": "grid"}
     path = make_project(
@@ -225,7 +225,7 @@ def test_who_submits_with_a_wrong_token_is_told_where_to_get_the_right_one(
 
 
 def diagnosis(nodes: Nodes, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Of the doctor, asked from a folder that no node works in."""
+    """What the doctor says, asked from a folder that no node works in."""
     return subprocess.run(
         command("doctor", "mine", *arguments, "--address", nodes.address),
         cwd=folder,

@@ -79,7 +79,7 @@ def test_a_doge_ticket_is_ranked_as_its_table_says(path: Path) -> None:
 
 
 def test_a_level_of_the_paper_removes_its_own_share_of_heads_and_of_ffn_blocks(path: Path) -> None:
-    """Of 3 x 4 heads and 3 blocks: 75 % of the heads with 5 / 12 of the blocks."""
+    """It removes 75 % of 3 x 4 heads with 5 / 12 of the 3 blocks."""
     pipeline, _ = scored(path, "search.sparsity=paper", "scoring.min_heads=0")
     drawn = pipeline.trial(replace(DOGE, sparsity=0.5278)).ticket
     assert (~drawn.head_mask).sum() == 9

@@ -28,7 +28,7 @@ def released(records: SweepRecords) -> SweepRecords:
 
 
 def alike(one: SweepRecords, two: SweepRecords) -> dict[str, list[float]]:
-    """Of each kind of ticket: heads at 0.1, then heads and FFN blocks at 0.3 and 0.5."""
+    """For each kind of ticket: heads at 0.1, then heads and FFN blocks at 0.3 and 0.5."""
     table = overlap_table([replace(A, records=one), PartRecords("b", "B", {}, two)])
     return {str(row[1]): [float(str(cell)) for cell in row[2:] if cell] for row in table.rows}
 

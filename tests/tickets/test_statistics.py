@@ -153,7 +153,7 @@ def test_f1_is_computed_anew_from_every_resample():
 
 
 def test_quantiles_on_a_step_are_exact():
-    """Of two accuracies the draws are few fractions, and each quantile is one of them."""
+    """Draws of two accuracies are few fractions, and each quantile is one of them."""
     letters, jokes = np.arange(40), np.arange(25)
     right = {
         "letters": ([23, 23, 26], [20, 21, 22], letters),
