@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from doge_ray.atomic import replaced_folder
 from doge_ray.command import run_command
 from doge_ray.errors import InputError
 from doge_ray.shell import called, quoted
-from doge_ray.shipped import CHECKOUT, PACKAGE
+from doge_ray.shipped import BESIDE, CHECKOUT, PACKAGE
 
 IMAGE = ("Dockerfile", ".dockerignore")
 
@@ -27,38 +28,48 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def copy(folder: Path) -> None:
-    """Fill a folder with the cluster files and with what these name.
+    """Make a folder of the cluster files and of what these name, whole or not at all.
 
     Raises:
-        InputError: the folder is there already, or cannot be written.
+        InputError: the folder is there already, or cannot be written; or the files are not here.
     """
+    if folder.exists():
+        raise InputError(f"{folder} is there already, and stays as it is; name another")
+    sources = _sources()
     try:
-        folder.mkdir(parents=True)
-        for name in _names():
-            source = PACKAGE if name == PACKAGE.name else CHECKOUT / name
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=_left_out)
-            else:
-                shutil.copyfile(source, folder / name)
-    except FileExistsError:
-        raise InputError(f"{folder} is there already, and stays as it is; name another") from None
+        with replaced_folder(folder) as partial:
+            for name, source in sources.items():
+                if source.is_dir():
+                    shutil.copytree(source, partial / name, ignore=_left_out)
+                else:
+                    shutil.copyfile(source, partial / name)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}; name another") from None
     print(f"written  {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     print(f"next     cd {quoted(str(folder))}; the lines with EDIT in cluster.yaml are yours")
 
 
-def _names() -> Iterator[str]:
-    """The cluster files, what makes an image, and what ``ray up`` copies to machines from here."""
-    yield from sorted(file.name for file in CHECKOUT.glob("cluster*.yaml"))
-    yield from IMAGE
-    mounts = yaml.safe_load((CHECKOUT / "cluster.yaml").read_text())["file_mounts"]
-    yield from (source for source in mounts.values() if not source.startswith("~"))
+def _sources() -> dict[str, Path]:
+    """By name: cluster files, what makes an image, what ``ray up`` copies to machines from here."""
+    files = sorted(file.name for file in CHECKOUT.glob("cluster*.yaml"))
+    mounts = yaml.safe_load(_present("cluster.yaml").read_text())["file_mounts"]
+    mounted = (source for source in mounts.values() if not source.startswith("~"))
+    return {name: _present(name) for name in (*files, *IMAGE, *mounted)}
+
+
+def _present(name: str) -> Path:
+    path = PACKAGE if name == PACKAGE.name else CHECKOUT / name
+    if not path.exists():
+        raise InputError(
+            f"{name} did not come along to this machine ({CHECKOUT} lacks it); copy the cluster "
+            "files where doge_ray is installed from its wheel, or from a checkout"
+        )
+    return path
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     """Bytecode, and of an installed package what stands beside it in the copy."""
-    return {"__pycache__"} | ({CHECKOUT.name} if Path(folder) == PACKAGE else set())
+    return {"__pycache__"} | ({BESIDE.name} if Path(folder) == PACKAGE else set())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -49,8 +49,8 @@ def copy(name: str) -> None:
     shipped = _files(SHIPPED)
     if name not in shipped:
         raise InputError(
-            f"no sweep named {name!r} is shipped{nearest(name, shipped)}; there are: "
-            f"{', '.join(shipped)}"
+            f"no sweep named {name!r} is shipped; there are: {', '.join(shipped)}"
+            f"{nearest(name, shipped)}"
         )
     if (OWN / f"{name}.yaml").exists():
         raise InputError(

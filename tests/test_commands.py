@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray import report, score, sweep
+from doge_ray import cluster, report, score, sweep
 from doge_ray.config import load_config
 from doge_ray.engine.cluster.start import ray_cluster
 from doge_ray.errors import InputError
+from doge_ray.shipped import CHECKOUT
 
 
 def test_a_setting_may_follow_an_option():
@@ -35,3 +36,23 @@ def test_an_address_that_is_none_is_refused(address: str):
         ray_cluster(load_config("quickstart"), address),
     ):
         pass
+
+
+def test_the_cluster_files_of_a_checkout_of_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    checkout = tmp_path / "engine"  # as a folder of the package is called
+    checkout.symlink_to(CHECKOUT)
+    monkeypatch.setattr(cluster, "CHECKOUT", checkout)
+    cluster.copy(tmp_path / "copy")
+    assert (tmp_path / "copy/doge_ray/engine/sweep.py").is_file()
+
+
+def test_without_the_cluster_files_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "cluster.yaml").write_bytes((CHECKOUT / "cluster.yaml").read_bytes())
+    monkeypatch.setattr(cluster, "CHECKOUT", tmp_path)
+    with pytest.raises(InputError, match=r"^Dockerfile did not come along"):
+        cluster.copy(tmp_path / "copy")
+    assert [file.name for file in tmp_path.iterdir()] == ["cluster.yaml"]

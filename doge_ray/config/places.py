@@ -37,7 +37,7 @@ def check_path(path: str) -> str:
 def absolute(path: str) -> Path:
     """The path from the root on, without ``..`` in it.
 
-    A link stays a link: on another machine it may lead elsewhere.
+    A link stays a link where it can: on another machine it may lead elsewhere.
     """
     place = Path(path).expanduser().absolute()
     return place.resolve() if ".." in place.parts else place

@@ -37,7 +37,7 @@ def trials_table(records: SweepRecords) -> Table:
     if records.runs:
         notes.append(
             "run: the first characters of the MLflow run's id. The links need MLflow's server to "
-            "be up: for runs in a file, start it with make ui or mlflow ui --backend-store-uri."
+            "be up: for runs in a file, start it with what the sweep's command says last."
         )
     optional = [*(each.heading for each in ALL.values()), "run"]
     columns = map(_HEADER.index, optional)

@@ -97,7 +97,8 @@ def _normalized(heads: Floats, ffns: Floats, normalize: Normalize) -> tuple[Floa
     The paper's text normalises heads only; its released code FFN blocks too, and only then is
     one λ comparable between the two.
     """
-    return _unit_norm(heads), _unit_norm(ffns) if normalize == "all" else ffns
+    unit_ffns = _unit_norm(ffns)  # refuses what is not finite, in either case
+    return _unit_norm(heads), unit_ffns if normalize == "all" else ffns
 
 
 def _unit_norm(scores: Floats) -> Floats:

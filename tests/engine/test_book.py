@@ -144,3 +144,20 @@ def test_the_journal_is_read_once_and_a_stage_once(tmp_path: Path) -> None:
 
 def _training(book: Book, entry: Entry) -> Any:
     return book.pipeline.trial(entry.assignment).training
+
+
+def test_what_was_trained_again_is_read_again(tmp_path: Path) -> None:
+    """By another process, after its weights were dropped; another trial shares the training."""
+    book, mine = make_book(tmp_path), assignment("dense", 0)
+    twin = replace(mine, trial=1)
+    publish(book, mine, 0.5)
+    for each in (mine, twin):
+        assert book.write(Entry(each, "finished")).dev_metric == 0.5
+    store = book.pipeline.store
+    store.discard_files(book.pipeline.trial(mine).training.path)
+    publish(
+        Book(book.journal, Pipeline.of(book.pipeline.graph, StageStore(store.root))), mine, 0.25
+    )
+    assert book.write(Entry(mine, "finished")).dev_metric == 0.25
+    assert [entry.dev_metric for entry in book.entries] == [0.25, 0.25]
+    assert book.chosen(METHODS)["dense"].selection_metric == 0.25

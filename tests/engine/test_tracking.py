@@ -55,6 +55,19 @@ def test_another_training_of_a_trial_is_another_run_and_the_old_one_says_so(
     assert "superseded" not in found["t2"].data.tags
 
 
+def test_a_failed_run_goes_on_though_an_answer_was_lost(config: SweepConfig) -> None:
+    tracker, name = Tracker(config, {"seed": 0}, config.storage), "doge-0000-0"
+    tracker.start(name, "t1", {}, {})
+    tracker.end(name, tags={"error": "the first"}, status="FAILED")
+    MlflowClient(tracker.uri).delete_tag(tracker.runs[tracker.keys[name]], "error")
+    tracker.start(name, "t1", {}, {})  # as again, after a deletion that was not heard of
+    [run] = (run for run in runs(tracker) if run.info.run_name == name)
+    assert run.info.status == "RUNNING"
+    tracker.end(name, tags={"error": "the second"}, status="FAILED")
+    [run] = (run for run in runs(tracker) if run.info.run_name == name)
+    assert run.data.tags["error"] == "the second"
+
+
 def test_a_sweep_of_the_same_name_with_other_settings_is_another_run(config: SweepConfig) -> None:
     tracked(config, "t1", 0.5)
     found = runs(tracked(config, "t1", 0.6, seed=1))

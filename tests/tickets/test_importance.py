@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doge_ray.errors import InputError
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import (
     Moments,
@@ -172,3 +173,12 @@ def sums(moments: Moments) -> list[np.ndarray]:
         moments.ffn_sum_DL,
         moments.ffn_sum_sq_DL,
     ]
+
+
+@pytest.mark.parametrize("normalize", ["all", "heads"])
+def test_what_is_not_finite_is_refused(normalize):
+    moments = Moments.zeros(["a"], 1, 2)
+    moments.count_D[:] = 1
+    moments.ffn_sum_DL[:] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        expressive_score(moments, normalize)

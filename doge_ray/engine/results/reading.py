@@ -41,7 +41,10 @@ def open_book(name: str, storage: str) -> Book:
 
 
 def collect(book: Book) -> SweepRecords:
-    """All trials of the present configuration, and what the replicates predicted."""
+    """All trials of the present configuration, and what the replicates predicted.
+
+    From then on the book draws tickets from the dense configuration that is chosen now.
+    """
     book.draw_from_chosen()
     pipeline, config = book.pipeline, book.pipeline.graph.config
     best = book.chosen(config.methods).values()

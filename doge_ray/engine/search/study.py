@@ -43,9 +43,7 @@ def run_studies(methods: Sequence[str], observer: Observer) -> None:
 
     Args:
         methods: those to search; one whose search is over is left out.
-        pipeline: from hyper-parameters to jobs.
-        journal: what became of each trial so far.
-        observer: told of what happens to each trial.
+        observer: told of what happens to each trial; holds the book of what did.
     """
     config = observer.pipeline.graph.config
     methods = [method for method in methods if not _is_over(method, config, observer)]

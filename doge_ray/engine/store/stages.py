@@ -54,7 +54,7 @@ class StageStore(Storage):
 
     @cached_property
     def _results(self) -> dict[str, dict[str, Any]]:
-        """Published results that this process has read: they never change."""
+        """Published results that this process has read; only ``renew`` reads one again."""
         return {}
 
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
@@ -64,9 +64,18 @@ class StageStore(Storage):
         record = self._record(stage.path, slot)
         if record is None:
             return None
+        result: dict[str, Any] = record["result"]
         if slot == "published":
-            self._results[stage.path] = record["result"]
-        return dict(record["result"])
+            self._results[stage.path] = result
+        return result
+
+    def renew(self, stage: Stage) -> bool:
+        """Read a result anew, since another process has published it; whether it has changed.
+
+        A training whose files were dropped runs again where its model is needed after all.
+        """
+        known = self._results.pop(stage.path, None)
+        return known is not None and known != self.result(stage)
 
     def has_files(self, stage: Stage) -> bool:
         """Whether a stage is published and its files are still there."""
@@ -96,7 +105,6 @@ class StageStore(Storage):
             slot: a published stage keeps no snapshot.
         """
         earlier = [self._record(stage.path, name) for name in _SLOTS]
-        self._results.pop(stage.path, None)
         if slot == "snapshot" and earlier[0] is not None:
             return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
@@ -106,6 +114,7 @@ class StageStore(Storage):
             stage.path, slot, {"inputs": dict(stage.inputs), "result": result, "files": files}
         )
         if slot == "published":
+            self._results.pop(stage.path, None)
             self.delete(f"{stage.path}/snapshot.json")
         # Other folders may be what another process is about to publish.
         for record in earlier:

@@ -17,6 +17,7 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from doge_ray.config.places import absolute
@@ -34,7 +35,8 @@ _MANNERS = {
 }
 # Characters that MLflow allows in no name of a metric; a slash only where a path may have one.
 _ODD = re.compile(r"[^\w\-. :]")
-_MARKS = {"superseded", "error"}
+SUPERSEDED = "superseded"
+_MARKS = {SUPERSEDED, "error"}
 """Tags that do not hold any more once a run goes on."""
 
 
@@ -91,10 +93,10 @@ class Tracker:
             self._know(key, self._open(key, {PARENT: self.parent, **tags}, name=name))
         run, self.keys[name] = self.runs[key], key
         for other in self._of_name[name] - {key}:
-            self._mark(self.runs[other], superseded="by another dense model's scores")
+            if SUPERSEDED not in self._marks[self.runs[other]]:
+                self._mark(self.runs[other], **{SUPERSEDED: "by another dense model's scores"})
         for outdated in [*self._marks[run]]:
-            self.client.delete_tag(run, outdated)
-            self._marks[run].discard(outdated)
+            self._unmark(run, outdated)
         if not self.is_closed(name):
             self.client.update_run(run, status="RUNNING")
             self._log(run, params=_text({**params, "training": training}))
@@ -166,9 +168,17 @@ class Tracker:
             self._closed.add(identity)
 
     def _mark(self, run: str, **tags: str) -> None:
-        if tags and not tags.keys() <= self._marks[run]:
-            self._log(run, tags=tags)
-            self._marks[run] |= _MARKS & tags.keys()
+        self._log(run, tags=tags)
+        self._marks[run] |= _MARKS & tags.keys()
+
+    def _unmark(self, run: str, tag: str) -> None:
+        try:
+            self.client.delete_tag(run, tag)
+        except MlflowException as error:
+            # An earlier try got through, and only its answer was lost.
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+        self._marks[run].discard(tag)
 
     def _experiment(self, config: SweepConfig) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)

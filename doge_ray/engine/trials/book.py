@@ -20,7 +20,8 @@ from doge_ray.engine.work.pipeline import Pipeline
 class Book:
     """The journal of a sweep, held against what is stored.
 
-    The driver is the only one to write, so what it once read stays true until it writes itself.
+    The driver is the only one to write, so what it once read stays true until it writes itself;
+    stages are published by the trials' processes, each before its trial is written as finished.
 
     Args:
         journal: of the sweep.
@@ -61,16 +62,28 @@ class Book:
 
     def write(self, entry: Entry) -> Entry:
         """Note what became of a trial, as far as it is stored; at a cost that does not grow."""
+        is_other = entry.status == "finished" and self._is_renewed(entry.assignment)
         name, entry = entry.assignment.name, as_stored(entry, self.pipeline)
         self.journal.write(entry)
         self._recorded[name] = self._entries[name] = entry
-        self._follow(entry)
+        if is_other:
+            self._hold()  # trials of equal choices share their stages
+        else:
+            self._follow(entry)
         return entry
 
     def draw_from_chosen(self) -> None:
         """Draw tickets from the dense configuration that is chosen now."""
         self.pipeline = with_finetuned(self.pipeline, self.search("dense"))
         self._hold()
+
+    def _is_renewed(self, assignment: Assignment) -> bool:
+        """Whether a trial was trained again and came out otherwise, as it may on GPUs."""
+        if not self.pipeline.can_draw(assignment):
+            return False
+        parts, store = self.pipeline.trial(assignment).parts, self.pipeline.store
+        renewed = [store.renew(part.training) for part in parts]
+        return any(renewed)
 
     def _hold(self) -> None:
         entries = present(self._recorded.values(), self.pipeline)

@@ -58,11 +58,11 @@ def discard_unneeded(
     return left
 
 
-def discard_outdated(journal: Sequence[Entry], pipeline: Pipeline) -> None:
+def discard_outdated(recorded: Sequence[Entry], pipeline: Pipeline) -> None:
     """Drop the weights of tickets that were drawn before another dense model was chosen."""
     trainings = {
         entry: pipeline.trial(entry.assignment).training
-        for entry in journal
+        for entry in recorded
         if entry.training is not None and pipeline.can_draw(entry.assignment)
     }
     present = {stage.digest for stage in trainings.values()}

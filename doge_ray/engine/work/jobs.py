@@ -34,8 +34,8 @@ from doge_ray.tickets.ticket import UnitParameters
 ACTIVATIONS = "activations.npz"
 SCORES = "scores.parquet"
 Report = Callable[[dict[str, Any]], None]
-Outcome = tuple[dict[str, Any], Callable[[Path], None]]
-"""A stage's result, and what writes its files into a folder."""
+Outcome = Callable[[], tuple[dict[str, Any], Callable[[Path], None]]]
+"""Makes a stage's result, and what writes its files into a folder; rank 0 alone asks for it."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ class ModelJob(Job):
         started = time.monotonic()
         data = open_encoded(self.store.files(self.encoding))
         model = load_model(self.store.files(self.training)).to(world.device)
-        result, write = self.look(model, data, world)
+        outcome = self.look(model, data, world)
         if world.rank == 0:
+            result, write = outcome()
             seconds = {"seconds": time.monotonic() - started}
             self.store.put(self.stage, result | seconds, write)
 
@@ -104,8 +105,10 @@ class EvaluationJob(ModelJob):
     def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
         """Metrics, of all examples and of those not seen in the sources; the predictions."""
         predictions = predict(model, data.test, world, self.precision)
-        metrics = target_metrics(data, predictions)
-        return metrics, lambda folder: write_predictions(folder, data, predictions)
+        return lambda: (
+            target_metrics(data, predictions),
+            lambda folder: write_predictions(folder, data, predictions),
+        )
 
 
 def evaluation_job(trial: Trial, store: StageStore) -> EvaluationJob:
@@ -133,8 +136,9 @@ class ScoringJob(ModelJob):
         """The score table."""
         moments, how = self._score(model, data, world)
         source = {"training": self.training.digest, **how}
-        return {"examples": float(len(data.train))}, lambda folder: write_scores(
-            folder / SCORES, moments, self.parameters, source
+        return lambda: (
+            {"examples": float(len(data.train))},
+            lambda folder: write_scores(folder / SCORES, moments, self.parameters, source),
         )
 
     def _score(
@@ -184,4 +188,4 @@ class ActivationJob(ModelJob):
     def look(self, model: PreTrainedModel, data: Encoded, world: World) -> Outcome:
         """The counts."""
         active = count_active(model, data.train, data.source_domains, world)
-        return {}, lambda folder: active.save(folder / ACTIVATIONS)
+        return lambda: ({}, lambda folder: active.save(folder / ACTIVATIONS))
