@@ -213,13 +213,12 @@ class SweepConfig(Section):
                 )
         return self
 
-    def science(self, *, places: bool = True) -> dict[str, Any]:
+    def science(self) -> dict[str, Any]:
         """Every setting that can change a result, by dotted key.
 
-        Args:
-            places: those too that only say where model and data lie.
+        Where model and data lie cannot, as long as they are the same.
         """
-        return dict(self.identity(places=places))
+        return dict(self.identity())
 
     def published(self, method: str) -> float | None:
         """The paper's target metric of a method on this data, in percent, if there is one."""

@@ -68,21 +68,22 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    def identity(self, *, places: bool = True, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    def identity(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Every setting that may not differ when a sweep goes on, by dotted key, as JSON values.
 
+        What says only where something lies may differ: its contents may not.
+
         Args:
-            places: those too that only say where something lies.
             prefix: of the keys.
         """
         values = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
             said, value = about(field), getattr(self, name)
             free = said.extensible(self) if callable(said.extensible) else said.extensible
-            if free or (said.place and not places):
+            if free or said.place:
                 continue
             key = prefix + (said.was or name)
             if isinstance(value, Section):
-                yield from value.identity(places=places, prefix=f"{key}.")
+                yield from value.identity(f"{key}.")
             else:
                 yield key, values[name]

@@ -106,6 +106,11 @@ def publish_scores(pipeline: Pipeline, scoring: Stage) -> None:
     )
 
 
+def drawing(pipeline: Pipeline, *entries: Entry) -> Pipeline:
+    """Where tickets are drawn from the dense trial that is chosen of what the journal holds."""
+    return with_finetuned(pipeline, chosen("dense", present(entries, pipeline)))
+
+
 def some_moments() -> Moments:
     """Moments of two domains, in a network of two layers with three heads."""
     rng = np.random.default_rng(0)
@@ -129,7 +134,7 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
     old, new, ticket = entry(0.6, 0, "dense"), entry(0.8, 1, "dense"), entry(0.9, 0, "random")
     assert present([ticket], pipeline) == [Entry(ticket.assignment)]  # nothing to draw from
     publish(pipeline, old)
-    before = with_finetuned(pipeline, [old])
+    before = drawing(pipeline, old)
     publish(before, ticket)
     found = present([ticket], before)[0]
     assert (found.status, found.dev_metric) == ("finished", 0.9)
@@ -138,7 +143,7 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
     newer = pipeline.trial(new.assignment)
     pipeline.store.put(newer.training, {"dev_metric": 0.8} | ENDED)
     pipeline.store.put(newer.evaluation, {"target_metric": 0.5} | EVALUATED)
-    after = with_finetuned(pipeline, [old, new])
+    after = drawing(pipeline, old, new)
     assert not after.can_draw(ticket.assignment)
     assert present([ticket], after) == [Entry(ticket.assignment)]
 
@@ -146,7 +151,7 @@ def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
 def test_a_stopped_trial_stays_stopped_while_its_ticket_is_the_same(pipeline):
     dense = entry(0.6, 0, "dense")
     publish(pipeline, dense)
-    pipeline = with_finetuned(pipeline, [dense])
+    pipeline = drawing(pipeline, dense)
     ticket = entry(0.5, 0, "winning", status="stopped")
     training = pipeline.trial(ticket.assignment).training.digest
     assert present([replace(ticket, training=training)], pipeline)[0].status == "stopped"
@@ -190,7 +195,7 @@ def test_a_trial_is_not_finished_before_its_folds_are(pipeline):
 def test_tickets_are_drawn_from_the_chosen_dense_configuration_of_their_own_seed(pipeline):
     dense = [entry(0.6, 0, "dense"), entry(0.8, 1, "dense")]
     publish(pipeline, *dense)
-    finetuned = with_finetuned(pipeline, [*dense, entry(0.9, 0, "random")]).finetuned
+    finetuned = drawing(pipeline, *dense, entry(0.9, 0, "random")).finetuned
     assert set(finetuned) == {SEARCH_SEED, *(r.seed for r in replicates(dense[1], CONFIG))}
     for seed, stage in finetuned.items():
         assert (stage.inputs["seed"], stage.inputs["learning_rate"]) == (seed, 2e-5)
@@ -198,7 +203,7 @@ def test_tickets_are_drawn_from_the_chosen_dense_configuration_of_their_own_seed
 
 def test_no_ticket_is_drawn_before_a_dense_trial_finished(pipeline):
     entries = [entry(0.8, 0, "dense", status="failed"), entry(0.9, 0, "random")]
-    assert not with_finetuned(pipeline, entries).finetuned
+    assert not drawing(pipeline, *entries).finetuned
 
 
 @pytest.mark.parametrize("selection", ["source_dev", "leave_one_domain_out", "oracle"])

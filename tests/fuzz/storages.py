@@ -24,7 +24,7 @@ from doge_ray.engine.results.reading import open_book
 from doge_ray.engine.results.writing import publish_tables
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.trials.book import Book
-from doge_ray.engine.trials.choice import present, replicates, with_finetuned
+from doge_ray.engine.trials.choice import chosen, present, replicates, with_finetuned
 from doge_ray.engine.trials.journal import Entry, Journal
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
@@ -78,7 +78,7 @@ def _run(method: str, pipeline: Pipeline, journal: Journal, prepared: Prepared) 
         if method == "dense":
             scoring = scoring_job(prepared.graph, prepared.store, trial.training)
             scoring.run(world, lambda report: None)
-    return with_finetuned(pipeline, journal.entries())
+    return with_finetuned(pipeline, chosen("dense", present(journal.entries(), pipeline)))
 
 
 def _prepared(config: SweepConfig) -> Prepared:

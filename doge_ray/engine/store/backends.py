@@ -39,7 +39,7 @@ class Backend(ABC):
         return self._opened[0]
 
     @property
-    def root(self) -> str:
+    def path(self) -> str:
         """Its path on ``filesystem``; all paths that a backend is given are relative to it."""
         return self._opened[1]
 
@@ -130,7 +130,7 @@ class Folder(Backend):
         return self._at("").is_relative_to(path)
 
     def _at(self, path: str) -> Path:
-        return Path(self.root) / path
+        return Path(self.path) / path
 
 
 class Bucket(Backend):
@@ -171,7 +171,7 @@ class Bucket(Backend):
         return nullcontext()
 
     def _at(self, path: str) -> str:
-        return f"{self.root}/{path}"
+        return f"{self.path}/{path}"
 
     def _upload(self, source: str, path: str) -> None:
         target = self._at(path)

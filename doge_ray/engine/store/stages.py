@@ -54,7 +54,7 @@ class StageStore(Storage):
 
     @cached_property
     def _results(self) -> dict[str, dict[str, Any]]:
-        """Published results that this process has read; only ``renew`` reads one again."""
+        """Published results that this process has read, but for those it has itself replaced."""
         return {}
 
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:

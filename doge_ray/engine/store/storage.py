@@ -65,7 +65,7 @@ class Storage:
             InputError: it does not answer; says why.
         """
         try:
-            self._backend.filesystem.get_file_info(self._backend.root)
+            self._backend.filesystem.get_file_info(self._backend.path)
         except OSError as error:
             raise InputError(
                 f"storage={self.root!r} cannot be read: {error}; look for a slip in its name, or "
@@ -99,9 +99,9 @@ class Storage:
     @patient
     def read_text(self, path: str) -> str | None:
         """A small file; None where there is none."""
-        filesystem, root = self._backend.filesystem, self._backend.root
+        filesystem, place = self._place(path)
         try:
-            with filesystem.open_input_stream(f"{root}/{path}") as stream:
+            with filesystem.open_input_stream(place) as stream:
                 return bytes(stream.read()).decode()
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -117,8 +117,8 @@ class Storage:
     @patient
     def has(self, path: str) -> bool:
         """Whether there is a file."""
-        filesystem, root = self._backend.filesystem, self._backend.root
-        return bool(filesystem.get_file_info(f"{root}/{path}").type == fs.FileType.File)
+        filesystem, place = self._place(path)
+        return bool(filesystem.get_file_info(place).type == fs.FileType.File)
 
     def write_text(self, path: str, text: str) -> None:
         """Put a small text file in place in one step."""
@@ -132,19 +132,18 @@ class Storage:
     @patient
     def list(self, folder: str) -> list[str]:
         """Sorted names in a folder; empty where there is none."""
-        filesystem, root = self._backend.filesystem, self._backend.root
-        selector = fs.FileSelector(f"{root}/{folder}", allow_not_found=True)
+        filesystem, place = self._place(folder)
+        selector = fs.FileSelector(place, allow_not_found=True)
         return sorted(info.base_name for info in filesystem.get_file_info(selector))
 
     @patient
     def idle(self, folder: str) -> dict[str, float]:
         """Seconds since each file below a folder last changed, by path; by the storage's clock."""
-        filesystem, root = self._backend.filesystem, self._backend.root
         now = self._probe()
-        place = f"{root}/{folder}".rstrip("/")
-        selector = fs.FileSelector(place, recursive=True, allow_not_found=True)
+        filesystem, place = self._place(folder)
+        selector = fs.FileSelector(place.rstrip("/"), recursive=True, allow_not_found=True)
         return {
-            info.path.removeprefix(f"{root}/"): now - info.mtime.timestamp()
+            info.path.removeprefix(self._place("")[1]): now - info.mtime.timestamp()
             for info in filesystem.get_file_info(selector)
             if info.mtime is not None  # folders of an object store have none
         }
@@ -159,8 +158,8 @@ class Storage:
     @patient
     def delete(self, path: str) -> None:
         """Remove a file or a folder, if it is there."""
-        filesystem, root = self._backend.filesystem, self._backend.root
-        info = filesystem.get_file_info(f"{root}/{path}")
+        filesystem, place = self._place(path)
+        info = filesystem.get_file_info(place)
         if info.type == fs.FileType.Directory:
             filesystem.delete_dir(info.path)
         elif info.type == fs.FileType.File:
@@ -191,11 +190,15 @@ class Storage:
                 "its own with storage=FOLDER"
             ) from None
 
+    def _place(self, path: str) -> tuple[fs.FileSystem, str]:
+        """The filesystem, and a path of this storage on it."""
+        return self._backend.filesystem, f"{self._backend.path}/{path}"
+
     def _probe(self) -> float:
         """Write and remove a file; returns what time it was in the storage."""
         probe = f".probe-{uuid.uuid4().hex}"
         self._backend.write(probe, b"?")  # a full disk still takes an empty file
-        filesystem = self._backend.filesystem
-        info = filesystem.get_file_info(f"{self._backend.root}/{probe}")
+        filesystem, place = self._place(probe)
+        info = filesystem.get_file_info(place)
         filesystem.delete_file(info.path)
         return info.mtime.timestamp()

@@ -74,7 +74,7 @@ class Book:
 
     def draw_from_chosen(self) -> None:
         """Draw tickets from the dense configuration that is chosen now."""
-        self.pipeline = with_finetuned(self.pipeline, self.search("dense"))
+        self.pipeline = with_finetuned(self.pipeline, self._best.get("dense"))
         self._hold()
 
     def _is_renewed(self, assignment: Assignment) -> bool:

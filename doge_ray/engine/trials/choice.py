@@ -88,12 +88,11 @@ def replicates(entry: Entry, config: SweepConfig) -> list[Assignment]:
     ]
 
 
-def with_finetuned(pipeline: Pipeline, entries: Iterable[Entry]) -> Pipeline:
+def with_finetuned(pipeline: Pipeline, dense: Entry | None) -> Pipeline:
     """The pipeline in which tickets are drawn from the chosen dense configuration's models.
 
     The search draws from the chosen trial itself, each replicate from its own seed's model.
     """
-    dense = chosen("dense", present(entries, pipeline))
     if dense is None:
         return pipeline
     repeats = replicates(dense, pipeline.graph.config)

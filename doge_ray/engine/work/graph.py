@@ -64,9 +64,10 @@ class Graph:
     @property
     def science(self) -> dict[str, Any]:
         """What may not change while a sweep goes on: settings, and contents of model and data."""
-        # Where model and data lie does not matter, as long as they are the same.
-        settings = self.config.science(places=False)
-        return settings | {"model_files": self.model.fingerprint, "data_rows": self.corpus}
+        return self.config.science() | {
+            "model_files": self.model.fingerprint,
+            "data_rows": self.corpus,
+        }
 
     @property
     def encoding(self) -> Stage:
