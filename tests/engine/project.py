@@ -32,7 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_project(folder: Path, **settings: object) -> Path:
-    """Write model, data and ``sweep.yaml``; returns the YAML's path."""
+    """Write model, data and ``sweep.yaml``; returns the YAML's path.
+
+    One trial at a time, and one process that scores: each process more costs the time of its
+    imports, which is longer than all that is computed here. A test of what happens side by side
+    asks for more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     make_model(folder / "model")
     make_data(folder / "data.jsonl")
@@ -53,8 +58,9 @@ def make_project(folder: Path, **settings: object) -> Path:
             "learning_rate": [0.01, 0.005],
             "batch_size": [16],
             "sparsity": {"low": 0.2, "high": 0.6},
-            "max_concurrent": 2,
+            "max_concurrent": 1,
         },
+        "resources": {"stage_workers": 1},
     }
     path = folder / "sweep.yaml"
     path.write_text(yaml.safe_dump(_merged(config, settings)))

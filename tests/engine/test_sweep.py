@@ -38,7 +38,7 @@ METHODS = ("dense", "random", "winning", "doge")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    make_project(folder)
+    make_project(folder, search={"max_concurrent": 2}, resources={"stage_workers": 2})
     return folder
 
 
