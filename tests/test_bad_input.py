@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.engine.project import make_project, run
+from tests.engine.project import make_project, run, run_here
 
 Spoil = Callable[[Path], list[str]]
 
@@ -123,10 +124,18 @@ LATE = ("too sparse for the model", "too few rows of a domain in a batch")
 def test_bad_input_is_explained(case: str, project: Path) -> None:
     spoil, expected = CASES[case]
     arguments = spoil(project)
-    result = run("sweep", str(project / "sweep.yaml"), *arguments, timeout=180)
+    check(run_here("sweep", str(project / "sweep.yaml"), *arguments), expected)
+    assert not (project / "runs/store").exists() or case in LATE
+
+
+def test_the_process_ends_as_it_should(project: Path) -> None:
+    spoil, expected = CASES["misspelt key"]
+    check(run("sweep", str(project / "sweep.yaml"), *spoil(project)), expected)
+
+
+def check(result: subprocess.CompletedProcess[str], expected: tuple[str, ...]) -> None:
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     assert result.stderr.count("error:") == 1
     for words in expected:
         assert words in result.stderr
-    assert not (project / "runs/store").exists() or case in LATE

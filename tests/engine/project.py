@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -9,7 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import torch
@@ -17,6 +21,7 @@ import yaml
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from doge_ray.command import run_command
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
@@ -133,6 +138,29 @@ def run(
         text=True,
         timeout=timeout,
         check=False,
+    )
+
+
+def run_here(
+    module: str, *arguments: str, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """``run`` within this process, which has torch, Ray and MLflow loaded already."""
+    output, error, code = io.StringIO(), io.StringIO(), 0
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    with (
+        patch.dict(os.environ, environment() | dict(variables or {}), clear=True),
+        patch.object(sys, "argv", [f"doge_ray.{module}", *arguments]),
+        redirect_stdout(output),
+        redirect_stderr(error),
+    ):
+        try:
+            run_command(import_module(f"doge_ray.{module}").main)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, on_sigterm)
+    return subprocess.CompletedProcess(
+        [module, *arguments], code, output.getvalue(), error.getvalue()
     )
 
 

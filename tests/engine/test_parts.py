@@ -17,7 +17,7 @@ from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import SweepError
 from doge_ray.seeds import derive_seed
-from tests.engine.project import make_project, run
+from tests.engine.project import make_project, run_here
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     several: Path, tmp_path: Path
 ) -> None:
     _block(several, tmp_path)
-    result = run("sweep", str(several), timeout=900)
+    result = run_here("sweep", str(several))
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
     table = (tmp_path / "runs/several/summary.md").read_text()
@@ -82,14 +82,14 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     assert (tmp_path / "runs/several-slow/summary.md").is_file()
 
     (tmp_path / "runs/several/summary.md").unlink()
-    report = run("report", "several", f"storage={tmp_path / 'runs'}")
+    report = run_here("report", "several", f"storage={tmp_path / 'runs'}")
     assert report.returncode == 0, report.stderr
     assert (tmp_path / "runs/several/summary.md").read_text() == table
     assert "1 of 2" in report.stdout
 
 
 def test_all_parts_are_checked_before_the_first_runs(several: Path, tmp_path: Path) -> None:
-    result = run("sweep", str(several), "slow:data.target_domains=[gray]", timeout=300)
+    result = run_here("sweep", str(several), "slow:data.target_domains=[gray]")
     assert result.returncode == 2
     assert "gray" in result.stderr
     assert not list((tmp_path / "runs").glob("several*"))
@@ -99,6 +99,6 @@ def test_the_folder_of_a_single_sweep_is_not_taken(several: Path, tmp_path: Path
     config = load_config(str(tmp_path / "sweep.yaml"), ["name=several"])
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     claim_folder(prepared.results, prepared.graph, prepared.data.audit)
-    result = run("sweep", str(several), timeout=300)
+    result = run_here("sweep", str(several))
     assert result.returncode == 2
     assert "runs/several holds a single sweep; give this one its own" in result.stderr

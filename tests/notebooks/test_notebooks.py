@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
-from tests.engine.project import ROOT, make_project, run
+from tests.engine.project import ROOT, make_project, run_here
 from tests.notebooks.committed import STALE, clean, execute, read
 
 pytestmark = pytest.mark.ray
@@ -21,7 +21,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``runs/quickstart``: a tiny sweep of that name."""
     folder = tmp_path_factory.mktemp("swept")
     config = make_project(folder, name="quickstart", methods=["dense", "winning", "doge"])
-    result = run("sweep", str(config), timeout=900)
+    result = run_here("sweep", str(config))
     assert result.returncode == 0, result.stderr
     return folder
 
@@ -77,6 +77,6 @@ def test_the_report_comes_from_the_store_alone(swept: Path) -> None:
     page = swept / "runs/quickstart/report.html"
     before = page.read_text()
     page.unlink()
-    result = run("report", "quickstart", f"storage={swept / 'runs'}", timeout=300)
+    result = run_here("report", "quickstart", f"storage={swept / 'runs'}")
     assert result.returncode == 0, result.stderr
     assert page.read_text() == before
