@@ -28,6 +28,7 @@ from tests.engine.project import (
     make_project,
     published,
     run,
+    run_here,
 )
 
 pytestmark = pytest.mark.ray
@@ -203,7 +204,7 @@ def test_only_the_winners_keep_their_weights(project: Path, finished: dict[str, 
 
 def test_a_finished_sweep_is_found_finished(project: Path, finished: dict[str, str]) -> None:
     before = rows(project)
-    result = run("sweep", str(project / "sweep.yaml"))
+    result = run_here("sweep", str(project / "sweep.yaml"))
     assert result.returncode == 0, result.stderr
     assert "epoch" not in result.stdout
     assert published(project) == finished
@@ -212,7 +213,7 @@ def test_a_finished_sweep_is_found_finished(project: Path, finished: dict[str, s
 
 def test_more_trials_continue_the_study(project: Path, finished: dict[str, str]) -> None:
     before = {(r["method"], r["trial"]): r for r in rows(project) if r["replicate"] == 0}
-    result = run("sweep", str(project / "sweep.yaml"), "search.num_trials=3")
+    result = run_here("sweep", str(project / "sweep.yaml"), "search.num_trials=3")
     assert result.returncode == 0, result.stderr
     after = {(r["method"], r["trial"]): r for r in rows(project) if r["replicate"] == 0}
     assert set(after) - set(before) == {(method, 2) for method in METHODS}
@@ -225,7 +226,7 @@ def test_more_trials_continue_the_study(project: Path, finished: dict[str, str])
 def test_other_settings_are_refused_in_the_same_folder(
     project: Path, finished: dict[str, str]
 ) -> None:
-    result = run("sweep", str(project / "sweep.yaml"), "train.max_epochs=3")
+    result = run_here("sweep", str(project / "sweep.yaml"), "train.max_epochs=3")
     assert result.returncode == 2
     assert "train.max_epochs: 2 there, 3 here" in result.stderr
     assert "name=NEW_NAME" in result.stderr
@@ -237,7 +238,7 @@ def test_the_report_is_written_from_the_store_alone(
     summary, page = project / "runs/tiny/summary.md", project / "runs/tiny/report.html"
     summary.unlink()
     page.unlink()
-    result = run("report", "tiny", f"storage={project / 'runs'}", timeout=300)
+    result = run_here("report", "tiny", f"storage={project / 'runs'}")
     assert result.returncode == 0, result.stderr
     assert "| doge |" in summary.read_text()
     assert "All trials" in page.read_text()
