@@ -144,7 +144,11 @@ def run(
 def run_here(
     module: str, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """``run`` within this process, which has torch, Ray and MLflow loaded already."""
+    """``run`` within this process, which has loaded already what takes a command seconds.
+
+    Only what starts no Ray: actors of one cluster that this process still refers to have the names
+    of the next one's, and letting go of them would end those.
+    """
     output, error, code = io.StringIO(), io.StringIO(), 0
     on_sigterm = signal.getsignal(signal.SIGTERM)
     with (

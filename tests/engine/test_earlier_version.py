@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.project import run_here, table
+from tests.engine.project import run, table
 
 pytestmark = pytest.mark.ray
 
@@ -51,7 +51,7 @@ def test_nothing_that_was_published_is_computed_again(tmp_path: Path) -> None:
         *("dense", "irm", "random", "winning", "doge")
     }
     places = [f"{key}={tmp_path / path}" for key, path in PLACES.items()]
-    result = run_here("sweep", str(tmp_path / "sweep.yaml"), *places, *FEWER_PROCESSES)
+    result = run("sweep", str(tmp_path / "sweep.yaml"), *places, *FEWER_PROCESSES)
     assert result.returncode == 0, result.stderr
     after = stages(tmp_path)
     for path, record in before.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.project import make_project, published, run_here, table
+from tests.engine.project import make_project, published, run, table
 
 pytestmark = pytest.mark.ray
 
@@ -16,7 +16,7 @@ def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> No
     settings = {"methods": ["dense", "doge+irm"], "selection": "leave_one_domain_out"}
     search |= {"irm_strength": [1.0], "irm_anneal": [0.0]}
     path = make_project(tmp_path, search=search, train={"max_epochs": 1}, **settings)
-    result = run_here("sweep", str(path))
+    result = run("sweep", str(path))
     assert result.returncode == 0, result.stderr
     rows = table(tmp_path)
     assert {row["status"] for row in rows} == {"finished"}

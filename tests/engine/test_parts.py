@@ -17,7 +17,7 @@ from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import SweepError
 from doge_ray.seeds import derive_seed
-from tests.engine.project import make_project, run_here
+from tests.engine.project import make_project, run, run_here
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     several: Path, tmp_path: Path
 ) -> None:
     _block(several, tmp_path)
-    result = run_here("sweep", str(several))
+    result = run("sweep", str(several), timeout=900)
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
     table = (tmp_path / "runs/several/summary.md").read_text()

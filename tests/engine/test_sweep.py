@@ -204,7 +204,7 @@ def test_only_the_winners_keep_their_weights(project: Path, finished: dict[str, 
 
 def test_a_finished_sweep_is_found_finished(project: Path, finished: dict[str, str]) -> None:
     before = rows(project)
-    result = run_here("sweep", str(project / "sweep.yaml"))
+    result = run("sweep", str(project / "sweep.yaml"))
     assert result.returncode == 0, result.stderr
     assert "epoch" not in result.stdout
     assert published(project) == finished
@@ -213,7 +213,7 @@ def test_a_finished_sweep_is_found_finished(project: Path, finished: dict[str, s
 
 def test_more_trials_continue_the_study(project: Path, finished: dict[str, str]) -> None:
     before = {(r["method"], r["trial"]): r for r in rows(project) if r["replicate"] == 0}
-    result = run_here("sweep", str(project / "sweep.yaml"), "search.num_trials=3")
+    result = run("sweep", str(project / "sweep.yaml"), "search.num_trials=3")
     assert result.returncode == 0, result.stderr
     after = {(r["method"], r["trial"]): r for r in rows(project) if r["replicate"] == 0}
     assert set(after) - set(before) == {(method, 2) for method in METHODS}

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
-from tests.engine.project import ROOT, make_project, run_here
+from tests.engine.project import ROOT, make_project, run, run_here
 from tests.notebooks.committed import STALE, clean, execute, read
 
 pytestmark = pytest.mark.ray
@@ -21,7 +21,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``runs/quickstart``: a tiny sweep of that name."""
     folder = tmp_path_factory.mktemp("swept")
     config = make_project(folder, name="quickstart", methods=["dense", "winning", "doge"])
-    result = run_here("sweep", str(config))
+    result = run("sweep", str(config), timeout=900)
     assert result.returncode == 0, result.stderr
     return folder
 
