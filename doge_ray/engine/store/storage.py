@@ -141,9 +141,10 @@ class Storage:
         """Seconds since each file below a folder last changed, by path; by the storage's clock."""
         now = self._probe()
         filesystem, place = self._place(folder)
+        root = place.removesuffix(folder)
         selector = fs.FileSelector(place.rstrip("/"), recursive=True, allow_not_found=True)
         return {
-            info.path.removeprefix(self._place("")[1]): now - info.mtime.timestamp()
+            info.path.removeprefix(root): now - info.mtime.timestamp()
             for info in filesystem.get_file_info(selector)
             if info.mtime is not None  # folders of an object store have none
         }
