@@ -74,20 +74,24 @@ def test_a_sweep_of_the_same_name_with_other_settings_is_another_run(config: Swe
     assert Counter(run.info.run_name for run in found) == {"some": 2, "doge-0000-0": 2}
 
 
-def test_a_report_finds_the_runs_and_only_looks(config: SweepConfig) -> None:
-    assert find_runs(config, config.storage) == {}
+def test_a_report_finds_the_runs_and_only_looks(
+    config: SweepConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_runs(config.name, config.storage) == {}
     assert list(Path(config.storage).iterdir()) == []
     tracker = tracked(config, "t1", 0.5)
-    (found,) = find_runs(config, config.storage).values()
+    (found,) = find_runs(config.name, config.storage).values()
     assert found.run_id == tracker.runs["doge-0000-0@t1"]
     assert found.url.endswith(f"/#/experiments/{tracker.experiment}/runs/{found.run_id}")
-    assert find_runs(config, "elsewhere") == {}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    assert len(find_runs(config.name, config.storage)) == 1
+    assert find_runs(config.name, "elsewhere") == {}
 
 
 def test_runs_are_found_also_after_settings_got_new_defaults(config: SweepConfig) -> None:
     first = tracked(config, "t1", 0.5)
     again = tracked(config, "t2", 0.5, new_setting=1)
-    found = {key: run.run_id for key, run in find_runs(config, config.storage).items()}
+    found = {key: run.run_id for key, run in find_runs(config.name, config.storage).items()}
     runs = first.runs["doge-0000-0@t1"], again.runs["doge-0000-0@t2"]
     assert found == dict(zip(("doge-0000-0@t1", "doge-0000-0@t2"), runs, strict=True))
 
@@ -97,5 +101,5 @@ def test_a_server_that_does_not_answer_is_not_waited_for(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     started = time.monotonic()
-    assert find_runs(config, config.storage) == {}
+    assert find_runs(config.name, config.storage) == {}
     assert time.monotonic() - started < 20

@@ -39,7 +39,7 @@ def publish_tables(book: Book, results: Storage) -> SweepRecords:
 
 def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> None:
     """Write ``report.html``, and ``figures/`` in place of older ones, from records alone."""
-    found = find_runs(graph.config, results.root)
+    found = find_runs(graph.config.name, results.root)
     runs = {
         row.key: found[f"{row.name}@{row.stage}"]
         for row in records.rows

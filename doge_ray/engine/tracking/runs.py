@@ -7,7 +7,6 @@ from pathlib import Path
 from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
 
-from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.tracking.server import impatient, tracking_uri
 from doge_ray.redact import without_user
 from doge_ray.reporting.records import TrackedRun
@@ -20,13 +19,18 @@ LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` shows a database file."""
 
 
-def find_runs(config: SweepConfig, place: str) -> dict[str, TrackedRun]:
+def find_runs(name: str, place: str) -> dict[str, TrackedRun]:
     """The runs of a sweep's trials and stages, by ``name@training``; looks only, writes nothing.
 
     Found by the sweep's name and storage: its settings may have got defaults that are new since.
     Empty where there are none, or where tracking does not answer.
+
+    Args:
+        name: of the sweep.
+        place: the storage that holds it, from the root on: what a sweep was told of it may be
+            relative to another folder.
     """
-    uri = tracking_uri(config.storage)
+    uri = tracking_uri(place)
     database = uri.removeprefix("sqlite:///")
     if database != uri and not Path(database).is_file():
         return {}  # a client would make it
@@ -37,7 +41,7 @@ def find_runs(config: SweepConfig, place: str) -> dict[str, TrackedRun]:
             if experiment is None:
                 return {}
             number = experiment.experiment_id
-            named = client.search_runs([number], f"tags.`mlflow.runName` = '{config.name}'")
+            named = client.search_runs([number], f"tags.`mlflow.runName` = '{name}'")
             parents = [run.info.run_id for run in named if run.data.tags.get("place") == place]
             found = {
                 key: run
@@ -48,8 +52,8 @@ def find_runs(config: SweepConfig, place: str) -> dict[str, TrackedRun]:
             return {}
     page = without_user(uri).rstrip("/") if uri.startswith("http") else LOCAL_PAGE
     return {
-        name: TrackedRun(run.info.run_id, f"{page}/#/experiments/{number}/runs/{run.info.run_id}")
-        for name, run in found.items()
+        key: TrackedRun(run.info.run_id, f"{page}/#/experiments/{number}/runs/{run.info.run_id}")
+        for key, run in found.items()
     }
 
 
