@@ -107,7 +107,10 @@ class ResourceConfig(Section):
         extensible=True,
     )
     stage_workers: int = setting(
-        1, "Ray Train workers that share a scoring pass", ge=1, extensible=True
+        1,
+        "devices one scoring pass spans; 1: it runs in one process, without a group around it",
+        ge=1,
+        extensible=True,
     )
     cpus_per_worker: int = setting(1, "processors of a worker", unit="CPUs", ge=1, extensible=True)
     gpus_per_worker: float | None = setting(

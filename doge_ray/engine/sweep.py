@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.folder import claim_folder
 from doge_ray.engine.results.writing import TEXTS, publish_models, publish_report, publish_tables
+from doge_ray.engine.search.claims import start_claims
 from doge_ray.engine.search.observer import Observer
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.study import run_assignments, run_studies
@@ -39,6 +41,7 @@ class Sweep:
     outbox: Outbox
     book: Book
     retention: Retention
+    claims: Any
 
     @classmethod
     def start(cls, prepared: Prepared, progress: SweepProgress) -> Sweep:
@@ -51,7 +54,8 @@ class Sweep:
             prepared.initialise(seed)
         pipeline = Pipeline.of(prepared.graph, prepared.store)
         book = Book(Journal(prepared.results, config.name), pipeline)
-        return cls(prepared, progress, tracker, Outbox(progress.line), book, Retention(book))
+        outbox = Outbox(progress.line)
+        return cls(prepared, progress, tracker, outbox, book, Retention(book), start_claims())
 
     def search(self, methods: Sequence[str]) -> None:
         """The studies of some methods, side by side.
@@ -85,7 +89,7 @@ class Sweep:
         run_assignments(needed, observer)
 
     def score(self) -> None:
-        """Per-domain sensitivities of the fine-tuned models, on Ray Train workers."""
+        """Per-domain sensitivities of the fine-tuned models."""
         seeds = _seeds(self.prepared.config)
         models = [
             (f"replicate-{seeds.index(seed)}", self.pipeline, training)
@@ -135,7 +139,8 @@ class Sweep:
         return self.book.pipeline
 
     def _observer(self) -> Observer:
-        return Observer(self.book, self.retention, self.tracker, self.outbox, self.progress)
+        told = self.tracker, self.outbox, self.progress
+        return Observer(self.book, self.retention, *told, self.claims)
 
     def _has_weights(self, assignment: Assignment) -> bool:
         """Whether the weights are there: the model's and, where tickets need them, its folds'."""

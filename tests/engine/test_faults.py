@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ray.exceptions import ActorDiedError, OutOfMemoryError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 from ray.train import ControllerError, WorkerGroupError
 from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
@@ -16,6 +16,7 @@ from doge_ray.engine.work.faults import (
     is_memory_kill,
     is_shortage,
 )
+from doge_ray.engine.work.workers import failure_of_one
 
 BUG = ValueError("label 7 is not among the classes\nmore")
 PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:538] Connection closed by peer [10.0.0.2]")
@@ -49,6 +50,20 @@ def test_what_was_lost_does_not_count(error: Exception) -> None:
 )
 def test_what_the_code_raised_counts(error: Exception) -> None:
     assert not is_loss(error)
+
+
+def test_one_process_ends_as_a_group_of_one_would() -> None:
+    """Ray wraps what a process raised into an error that is one of its own kinds too."""
+    raised = failure_of_one(RayTaskError("work", "the traceback", BUG).as_instanceof_cause())
+    assert not is_loss(raised)
+    assert describe(raised) == describe(BUG)
+    died, killed = (
+        failure_of_one(error)
+        for error in (WorkerCrashedError(), OutOfMemoryError("its node was running low on memory"))
+    )
+    assert is_loss(died)
+    assert is_loss(killed)
+    assert is_memory_kill(str(killed))
 
 
 def test_only_a_loss_that_is_not_finite_is_hopeless() -> None:

@@ -1,4 +1,4 @@
-"""What the trials of a Tune run must know of each other and of their own earlier attempts.
+"""What the trials of a sweep must know of each other and of their own earlier attempts.
 
 One trial at a time works on a stage: trials with identical tickets wait for the first. A claim is
 held by a trial's name, and the driver gives back the claims of every trial that ends, however it
@@ -41,7 +41,7 @@ class Claims:
 
 
 def start_claims() -> Any:
-    """The actor that all trials of a Tune run ask; it needs no processor.
+    """The actor that all trials of a sweep ask; it needs no processor.
 
     It lives on the driver's node: a worker's may vanish. If its process dies, a new one knows of no
     claim; then two trials may do the same work, and one result stays.

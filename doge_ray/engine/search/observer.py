@@ -12,7 +12,6 @@ import ray
 from ray import tune
 from rich.markup import escape
 
-from doge_ray.engine.search.claims import start_claims
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trainable import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
@@ -40,7 +39,8 @@ class Observer(tune.Callback):
     tracker: Tracker
     outbox: Outbox
     progress: SweepProgress
-    claims: Any = field(default_factory=start_claims)
+    claims: Any
+    """The actor that all trials ask."""
     _epochs: dict[str, Entry] = field(default_factory=dict)
     """How far the running trials got: what the journal need not know of every epoch."""
 

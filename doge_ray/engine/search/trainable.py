@@ -13,7 +13,6 @@ from ray import tune
 from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from doge_ray.engine.cluster.notice import Notice
 from doge_ray.engine.search.claims import hold
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work.assignment import Assignment
@@ -22,8 +21,7 @@ from doge_ray.engine.work.jobs import Job, Report, evaluation_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
 from doge_ray.engine.work.trial import Trial
-from doge_ray.engine.work.workers import own_device, run_on_workers
-from doge_ray.stages.world import World
+from doge_ray.engine.work.workers import run_here, run_on_workers
 
 _FIELDS = tuple(Assignment.__dataclass_fields__)
 
@@ -101,8 +99,7 @@ def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:
     """In this process where one device is enough, on one group of Ray Train workers otherwise."""
     resources = pipeline.graph.config.resources
     if resources.trial_workers == 1:
-        for job in jobs:
-            job.run(World.current(own_device(resources), Notice()), report)
+        run_here(jobs, resources, report)
     elif jobs:
         run_on_workers(
             jobs,

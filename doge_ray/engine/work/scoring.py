@@ -1,4 +1,4 @@
-"""Scoring on Ray Train workers: a sweep's fine-tuned models, or any model folder."""
+"""Scoring on one device or several: a sweep's fine-tuned models, or any model folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from doge_ray.errors import InputError, SweepError
 
 
 def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
-    """Publish the scores of fine-tuned models, in one group of workers; done ones are skipped.
+    """Publish the scores of fine-tuned models, one after the other; done ones are skipped.
 
     Args:
         models: trainings, each with the pipeline that it is of.

@@ -1,14 +1,23 @@
-"""Jobs that span devices: Ray Train workers."""
+"""Jobs on the cluster: in one process where a device is enough, on Ray Train workers otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+import ray
 import ray.train
 import ray.train.torch
 import torch
-from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+from ray.exceptions import RayError, RayTaskError
+from ray.train import (
+    FailureConfig,
+    RunConfig,
+    ScalingConfig,
+    TrainingFailedError,
+    WorkerGroupError,
+)
 from ray.train.torch import TorchTrainer
 
 from doge_ray.config.schema import ResourceConfig
@@ -24,7 +33,7 @@ from doge_ray.engine.work.faults import (
     is_memory_kill,
     is_shortage,
 )
-from doge_ray.engine.work.jobs import Job
+from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.stages.world import World
 
 _Trainer = leaving_ctrl_c_alone(TorchTrainer)
@@ -38,9 +47,9 @@ def run_on_workers(
     max_failures: int,
     callbacks: list[Any] | None = None,
 ) -> None:
-    """Run jobs, one after the other, on one group of Ray Train workers.
+    """Run jobs, one after the other, on one group of Ray Train workers, or in one process.
 
-    A group that lost a worker, a node or memory begins again from the jobs' snapshots.
+    Where a worker, a node or memory was lost, it begins again from the jobs' snapshots.
 
     Args:
         jobs: sent to every worker; each is shared by all of them, with data parallelism.
@@ -48,11 +57,67 @@ def run_on_workers(
         num_workers: processes that share the jobs.
         resources: processors and GPUs of each.
         max_failures: times that a job which fails by an error of its own is tried again.
-        callbacks: told of the workers' reports.
+        callbacks: told of the reports of a group.
 
     Raises:
         ray.train.TrainingFailedError: a job failed, and the new attempts too.
     """
+    attempt = (
+        partial(_in_one_process, resources=resources)
+        if num_workers == 1  # what a group needs around it would take longer than small jobs do
+        else partial(_in_a_group, store, num_workers, resources, callbacks)
+    )
+    losses = failures = 0
+    while True:
+        try:
+            attempt(jobs)
+            return
+        except TrainingFailedError as error:
+            if is_shortage(error):
+                continue  # the cluster goes on asking for machines
+            lost = is_loss(error)
+            losses, failures = losses + lost, failures + (not lost)
+            if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
+                raise
+            if is_memory_kill(str(error)):
+                jobs = [job.after_memory_kill(num_workers) for job in jobs]
+
+
+def run_here(jobs: Sequence[Job], resources: ResourceConfig, report: Report) -> None:
+    """Run jobs, one after the other, in this process."""
+    for job in jobs:
+        job.run(World.current(own_device(resources), Notice()), report)
+
+
+def own_device(resources: ResourceConfig) -> torch.device:
+    """The device of a process that computes by itself: Ray shows it the GPU it was given."""
+    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
+def failure_of_one(error: RayError) -> WorkerGroupError:
+    """What a process ended with, as a group of one would tell it."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return WorkerGroupError(str(cause), {0: cause})
+
+
+def _in_one_process(jobs: Sequence[Job], resources: ResourceConfig) -> None:
+    need = worker_resources(resources)
+    # Ray would try again by itself, without a look at what went wrong.
+    options = {"num_cpus": need["CPU"], "num_gpus": need.get("GPU"), "max_retries": 0}
+    try:
+        ray.get(ray.remote(**options, max_calls=1)(_work_alone).remote(list(jobs), resources))
+    except RayError as error:
+        raise failure_of_one(error) from error
+
+
+def _in_a_group(
+    store: StageStore,
+    num_workers: int,
+    resources: ResourceConfig,
+    callbacks: list[Any] | None,
+    jobs: Sequence[Job],
+) -> None:
     # The same work has the same name, so that a restart finds what Ray Train knows of it.
     name = Stage("workers", {"jobs": [job.identity for job in jobs]}).digest
     scaling = ScalingConfig(
@@ -66,31 +131,17 @@ def run_on_workers(
         failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
         callbacks=callbacks,
     )
-    losses = failures = 0
-    while True:
-        work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker}
-        try:
-            _Trainer(_work, train_loop_config=work, scaling_config=scaling, run_config=run).fit()
-            break
-        except TrainingFailedError as error:
-            if is_shortage(error):
-                continue  # the cluster goes on asking for machines
-            lost = is_loss(error)
-            losses, failures = losses + lost, failures + (not lost)
-            if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
-                raise
-            if is_memory_kill(str(error)):
-                jobs = [job.after_memory_kill(num_workers) for job in jobs]
+    work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker}
+    _Trainer(_work_together, train_loop_config=work, scaling_config=scaling, run_config=run).fit()
     store.delete(f"train/{name}")
 
 
-def own_device(resources: ResourceConfig) -> torch.device:
-    """The device of a process that trains by itself: Ray shows it the GPU it was given."""
-    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
-    return torch.device("cuda" if use_gpu else "cpu")
+def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
+    torch.set_num_threads(resources.cpus_per_worker)
+    run_here(jobs, resources, lambda metrics: None)
 
 
-def _work(config: dict[str, Any]) -> None:
+def _work_together(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
     world = World.current(ray.train.torch.get_device(), Notice())
     for job in config["jobs"]:
