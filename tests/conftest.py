@@ -14,6 +14,7 @@ import pytest
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
+from tests.docs.quickstart import Quickstart, checked_out, swept
 
 # Threads cost tiny networks more than they give, so only make test-kernels asks for several; torch
 # reads this when it is imported.
@@ -32,6 +33,19 @@ def activated(monkeypatch: pytest.MonkeyPatch) -> None:
     """PATH leads to this environment's programs, as after ``. .venv/bin/activate``."""
     programs = str(Path(sys.executable).parent)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Where the README's commands run in seconds."""
+    own = tmp_path_factory.getbasetemp()
+    return checked_out(own.parent if hasattr(request.config, "workerinput") else own)
+
+
+@pytest.fixture(scope="session")
+def quickstart(checkout: Path) -> Quickstart:
+    """Where ``make quickstart`` has been; one sweep for all tests, which only look at it."""
+    return swept(checkout)
 
 
 @pytest.fixture(scope="session")

@@ -58,9 +58,8 @@ def make_folder(folder: Path) -> Path:
             folder,
             name="quickstart",
             storage="runs",
-            methods=["dense", "doge"],
+            methods=["dense", "winning", "doge"],
             train={"max_epochs": 1},
-            search={"num_trials": 1},
         ).read_text()
     )
     tiny = {"model": quickstart["model"], "train": quickstart["train"], "resources": {}}

@@ -6,12 +6,10 @@ planned only; what cannot be run here is listed with the reason, and its form is
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -19,8 +17,9 @@ import pytest
 from ray.scripts.scripts import cli as ray_cli
 
 from doge_ray.__main__ import main
-from tests.docs.readme import commands, fenced, make_folder
-from tests.engine.project import ROOT, environment
+from tests.docs.quickstart import Quickstart, in_shell
+from tests.docs.readme import commands, fenced
+from tests.engine.project import ROOT
 
 PLANNED = "--dry-run"
 RUN = {
@@ -74,75 +73,42 @@ def test_every_command_is_run_or_listed_with_the_reason() -> None:
     assert sorted(commands()) == sorted([*RUN, *NOT_RUN])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where ``make quickstart`` has been: its environment and its results."""
-    place = make_folder(tmp_path_factory.mktemp("readme") / "a checkout")
-    (place / "DIR").symlink_to(place / "ontonotes")
-    (place / ".venv").symlink_to(Path(sys.executable).parents[1])
-    return place
-
-
-@pytest.fixture(scope="module")
-def printed(folder: Path) -> str:
-    """What the quickstart printed, its results being told in a roundabout way."""
-    return in_shell("python -m doge_ray.sweep quickstart storage=sweeps/../runs", folder)
-
-
-@pytest.fixture
-def swept(folder: Path, printed: str) -> Path:
-    """Where the quickstart's results are."""
-    return folder
-
-
-def in_shell(line: str, folder: Path) -> str:
-    """What a line prints in a shell of that folder, with the environment activated."""
-    paths = {"PATH": f"{folder}/.venv/bin:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        ["bash", "-c", line],
-        cwd=folder,
-        env=environment() | paths,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.ray
 @pytest.mark.parametrize("line", REAL)
-def test_it_runs(line: str, swept: Path) -> None:
-    assert in_shell(f"{line} {RUN[line]}", swept)
+def test_it_runs(line: str, quickstart: Quickstart) -> None:
+    assert in_shell(f"{line} {RUN[line]}", quickstart.folder)
 
 
 @pytest.mark.ray
-def test_a_sweeps_last_lines_can_be_copied(printed: str, swept: Path) -> None:
+def test_a_sweeps_last_lines_can_be_copied(quickstart: Quickstart) -> None:
     results, compare = (
-        re.search(rf"^{word} +(.*)$", printed, re.MULTILINE)[1] for word in ("results", "compare")
+        re.search(rf"^{word} +(.*)$", quickstart.printed, re.MULTILINE)[1]
+        for word in ("results", "compare")
     )
-    assert in_shell(f"ls {results}/report.html", swept)
+    assert in_shell(f"ls {results}/report.html", quickstart.folder)
     *program, uri = shlex.split(compare)
     assert program == ["mlflow", "ui", "--backend-store-uri"]
-    assert uri == f"sqlite:///{swept}/runs/mlflow.db"
-    assert in_shell(f"{shlex.join(program[:2])} --help", swept)
+    assert uri == f"sqlite:///{quickstart.folder}/runs/mlflow.db"
+    assert in_shell(f"{shlex.join(program[:2])} --help", quickstart.folder)
 
 
 @pytest.mark.ray
-def test_the_model_loads_as_the_readme_says(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(swept)
-    script = swept / "load.py"
+def test_the_model_loads_as_the_readme_says(
+    quickstart: Quickstart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(quickstart.folder)
+    script = quickstart.folder / "load.py"
     script.write_text(fenced("python"))
     runpy.run_path(str(script))
-    assert (swept / "stock-layout/model.safetensors").is_file()
+    assert (quickstart.folder / "stock-layout/model.safetensors").is_file()
 
 
 @pytest.mark.parametrize("line", QUICK)
 def test_it_is_planned(
-    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    line: str, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In this process: each in one of its own would load torch again."""
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(checkout)
     for name in ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "DOGE_RAY_STORAGE"):
         monkeypatch.delenv(name, raising=False)
     words = shlex.split(line.replace("python -m doge_ray.", "doge-ray "))

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from doge_ray.command import run_command
-from doge_ray.config import load_config
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import prepare
@@ -200,17 +200,15 @@ def table(folder: Path) -> list[dict[str, object]]:
     return pq.read_table(folder / "runs/tiny/trials.parquet").to_pylist()
 
 
-def dense_choice(path: Path, trial: int = 0, replicate: int = 0) -> tuple[int, float, int]:
-    """Seed, learning rate and batch size of a dense trial of a grid."""
-    config = load_config(str(path))
+def dense_trial(config: SweepConfig, trial: int = 0, replicate: int = 0) -> Assignment:
+    """A dense trial of a grid, or a replicate of it."""
     point = grid("dense", config.search, config.seed)[trial]
     names = ("replicate", replicate) if replicate else ("search",)
-    return derive_seed(config.seed, *names), point["learning_rate"], point["batch_size"]
+    return Assignment("dense", trial, replicate, derive_seed(config.seed, *names), **point)
 
 
-def block(path: Path, folder: Path, assignment: Assignment) -> None:
+def block(config: SweepConfig, folder: Path, assignment: Assignment) -> None:
     """Let the folder of a trial's stage be a link that leads nowhere: nothing can be written."""
-    config = load_config(str(path))
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     stage = Pipeline(prepared.graph, prepared.store).trial(assignment).training
     blocked = folder / "runs/store" / stage.path

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from doge_ray.engine.work.assignment import Assignment
-from tests.engine.project import block, dense_choice, make_project, run, table
+from doge_ray.config import load_config
+from tests.engine.project import block, dense_trial, make_project, run, table
 
 pytestmark = pytest.mark.ray
 
@@ -25,7 +25,8 @@ def test_coinciding_masks_are_one_training_and_a_lost_replicate_ends_nothing(
     }
     settings = {"methods": ["dense", "doge"], "replicates": 2, "train": {"max_epochs": 1}}
     path = make_project(tmp_path, search=search, **settings)
-    block(path, tmp_path, Assignment("dense", 0, 2, *dense_choice(path, replicate=2)))
+    config = load_config(str(path))
+    block(config, tmp_path, dense_trial(config, replicate=2))
     result = run("sweep", str(path))
     assert result.returncode == 0, result.stderr
     doge = [row for row in table(tmp_path) if row["method"] == "doge" and row["replicate"] == 0]

@@ -15,12 +15,11 @@ from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work import jobs
-from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.jobs import EvaluationJob, evaluation_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
 from doge_ray.stages.world import World
-from tests.engine.project import dense_choice, make_project
+from tests.engine.project import dense_trial, make_project
 from tests.stages.processes import Pair
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -30,9 +29,8 @@ def trained(folder: Path) -> EvaluationJob:
     path = make_project(folder)
     config = load_config(str(path))
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
-    seed, rate, size = dense_choice(path)
-    prepared.initialise(seed)
-    assignment = Assignment("dense", 0, 0, seed, rate, size)
+    assignment = dense_trial(config)
+    prepared.initialise(assignment.seed)
     trial = Pipeline(prepared.graph, prepared.store).trial(assignment)
     training_job(trial, prepared.store).run(ALONE, lambda metrics: None)
     return evaluation_job(trial, prepared.store)

@@ -1,9 +1,10 @@
-"""Two sweeps in one command, of which one cannot go on."""
+"""Two sweeps in one command, of which one cannot go on, and a trial that fails in the other."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -13,39 +14,28 @@ from doge_ray.encoders.locate import find_model
 from doge_ray.engine.parts import run_parts
 from doge_ray.engine.prepare import Prepared, prepare
 from doge_ray.engine.results.folder import claim_folder
-from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.errors import SweepError
-from doge_ray.seeds import derive_seed
-from tests.engine.project import make_project, run, run_here
+from tests.engine.project import block, dense_trial, make_project, run, run_here
 
 
 @pytest.fixture
 def several(tmp_path: Path) -> Path:
-    """Dense trials alone: with one learning rate, then with another."""
-    search = {"num_trials": 1, "learning_rate": [0.01], "max_failures": 0, "sampler": "grid"}
+    """Dense trials alone: with one learning rate, then with two others."""
+    search = {"max_failures": 0, "sampler": "grid", "sparsity": [0.3]}
     settings = {"methods": ["dense"], "train": {"max_epochs": 1}}
-    sweep = make_project(tmp_path, search=search | {"sparsity": [0.3]}, **settings)
+    sweep = make_project(tmp_path, search=search, **settings)
     parts = [
-        {"sweep": str(sweep), "set": {"search.learning_rate": rate}, "name": name, "column": "all"}
-        for name, rate in (("fast", 0.02), ("slow", 0.01))
+        {
+            "sweep": str(sweep),
+            "set": {"search.learning_rate": rates, "search.num_trials": len(rates)},
+            "name": name,
+            "column": "all",
+        }
+        for name, rates in (("fast", [0.02]), ("slow", [0.01, 0.005]))
     ]
     path = tmp_path / "several.yaml"
     path.write_text(yaml.safe_dump({"parts": parts}))
     return path
-
-
-def _block(path: Path, folder: Path) -> None:
-    """Nothing can be written where the first part's dense trial belongs."""
-    parts = load_parts(str(path))
-    assert parts is not None
-    config = parts.parts[0].config
-    prepared = prepare(config, load_corpus(config.data), find_model(config.model))
-    assignment = Assignment("dense", 0, 0, derive_seed(config.seed, "search"), 0.02, 16)
-    stage = Pipeline(prepared.graph, prepared.store).trial(assignment).training
-    blocked = folder / "runs/store" / stage.path
-    blocked.parent.mkdir(parents=True, exist_ok=True)
-    blocked.symlink_to(folder / "nowhere")
 
 
 def test_no_kind_of_failure_keeps_the_others_from_running(
@@ -68,10 +58,14 @@ def test_no_kind_of_failure_keeps_the_others_from_running(
 
 
 @pytest.mark.ray
-def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
+def test_what_fails_does_not_keep_the_others_and_one_table_is_of_all(
     several: Path, tmp_path: Path
 ) -> None:
-    _block(several, tmp_path)
+    parts = load_parts(str(several))
+    assert parts is not None
+    fast, slow = (part.config for part in parts.parts)
+    block(fast, tmp_path, dense_trial(fast))
+    block(slow, tmp_path, dense_trial(slow, trial=1))
     result = run("sweep", str(several), timeout=900)
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
@@ -80,6 +74,12 @@ def test_one_that_fails_does_not_keep_the_others_and_one_table_is_of_all(
     assert "| several-fast | dense | 0 of 1 |" in table
     assert "| several-slow | dense | 1 of 1 |" in table
     assert (tmp_path / "runs/several-slow/summary.md").is_file()
+
+    rows = pq.read_table(tmp_path / "runs/several-slow/trials.parquet").to_pylist()
+    [failed] = (row for row in rows if row["status"] == "failed")
+    assert (failed["trial"], failed["replicate"]) == (1, 0)
+    assert "File exists" in failed["error"]
+    assert {row["status"] for row in rows if row is not failed} == {"finished"}
 
     (tmp_path / "runs/several/summary.md").unlink()
     report = run_here("report", "several", f"storage={tmp_path / 'runs'}")

@@ -14,11 +14,10 @@ from doge_ray.encoders.folders import load_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.work import training
-from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import TrainingJob, training_job
 from doge_ray.stages.world import World
-from tests.engine.project import dense_choice, make_project
+from tests.engine.project import dense_trial, make_project
 
 ALONE = World(0, 1, torch.device("cpu"))
 ROOM = 5  # examples
@@ -29,9 +28,8 @@ def job(folder: Path) -> TrainingJob:
     path = make_project(folder, train={"dropout": 0.0}, search=search)
     config = load_config(str(path), [])
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
-    seed, rate, size = dense_choice(path)
-    prepared.initialise(seed)
-    assignment = Assignment("dense", 0, 0, seed, rate, size)
+    assignment = dense_trial(config)
+    prepared.initialise(assignment.seed)
     trial = Pipeline(prepared.graph, prepared.store).trial(assignment)
     return training_job(trial, prepared.store)
 

@@ -10,20 +10,11 @@ from nbformat import NotebookNode
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
-from tests.engine.project import ROOT, make_project, run, run_here
+from tests.docs.quickstart import Quickstart
+from tests.engine.project import ROOT, run_here
 from tests.notebooks.committed import STALE, clean, execute, read
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``runs/quickstart``: a tiny sweep of that name."""
-    folder = tmp_path_factory.mktemp("swept")
-    config = make_project(folder, name="quickstart", methods=["dense", "winning", "doge"])
-    result = run("sweep", str(config), timeout=900)
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 def executed(name: str, folder: Path) -> NotebookNode:
@@ -40,8 +31,8 @@ def all_shown(notebook: NotebookNode) -> str:
     return "\n".join(shown)
 
 
-def test_the_paper_on_a_sweeps_results(swept: Path) -> None:
-    shown = all_shown(executed("paper.ipynb", swept))
+def test_the_paper_on_a_sweeps_results(quickstart: Quickstart) -> None:
+    shown = all_shown(executed("paper.ipynb", quickstart.folder))
     assert shown.count("<svg") >= 6
     assert "parameters are left" in shown
 
@@ -64,8 +55,8 @@ def test_your_data(tmp_path: Path) -> None:
     assert notebook.cells == read(ROOT / "notebooks/your_data.ipynb").cells, STALE
 
 
-def test_the_sweep_left_a_page_and_figures(swept: Path) -> None:
-    folder = swept / "runs/quickstart"
+def test_the_sweep_left_a_page_and_figures(quickstart: Quickstart) -> None:
+    folder = quickstart.folder / "runs/quickstart"
     page = (folder / "report.html").read_text()
     assert page.count("data:image/svg+xml;base64,") >= 8
     assert "/#/experiments/" in page
@@ -73,10 +64,10 @@ def test_the_sweep_left_a_page_and_figures(swept: Path) -> None:
     assert {"activations_sampled.svg", "score_pies.png", "stability.svg"} <= drawn
 
 
-def test_the_report_comes_from_the_store_alone(swept: Path) -> None:
-    page = swept / "runs/quickstart/report.html"
-    before = page.read_text()
-    page.unlink()
-    result = run_here("report", "quickstart", f"storage={swept / 'runs'}")
+def test_the_report_comes_from_the_store_alone(quickstart: Quickstart) -> None:
+    page = quickstart.folder / "runs/quickstart/report.html"
+    before, written = page.read_text(), page.stat().st_mtime_ns
+    result = run_here("report", "quickstart", f"storage={quickstart.folder / 'runs'}")
     assert result.returncode == 0, result.stderr
+    assert page.stat().st_mtime_ns > written
     assert page.read_text() == before
