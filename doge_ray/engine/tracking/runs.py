@@ -8,6 +8,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
 
 from doge_ray.engine.tracking.server import impatient, tracking_uri
+from doge_ray.errors import InputError
 from doge_ray.redact import without_user
 from doge_ray.reporting.records import TrackedRun
 
@@ -30,7 +31,10 @@ def find_runs(name: str, place: str) -> dict[str, TrackedRun]:
         place: the storage that holds it, from the root on: what a sweep was told of it may be
             relative to another folder.
     """
-    uri = tracking_uri(place)
+    try:
+        uri = tracking_uri(place)
+    except InputError:
+        return {}
     database = uri.removeprefix("sqlite:///")
     if database != uri and not Path(database).is_file():
         return {}  # a client would make it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -36,6 +37,7 @@ from doge_ray.engine.work.faults import (
 from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.stages.world import World
 
+_LOGGER = logging.getLogger(__name__)
 _Trainer = leaving_ctrl_c_alone(TorchTrainer)
 
 
@@ -138,7 +140,11 @@ def _in_a_group(
 
 def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
     torch.set_num_threads(resources.cpus_per_worker)
-    run_here(jobs, resources, lambda metrics: None)
+    try:
+        run_here(jobs, resources, lambda metrics: None)
+    except Exception:
+        _LOGGER.exception("the jobs failed")  # into Ray's logs: the driver tells one line of it
+        raise
 
 
 def _work_together(config: dict[str, Any]) -> None:
