@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from doge_ray.encoders.locate import find_model
 from doge_ray.errors import InputError
-from tests.docs.quickstart import Quickstart, checked_out, swept
+
+if TYPE_CHECKING:
+    from tests.docs.quickstart import Quickstart
 
 # Threads cost tiny networks more than they give, so only make test-kernels asks for several; torch
 # reads this when it is imported.
@@ -38,14 +42,19 @@ def activated(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """Where the README's commands run in seconds."""
+    from tests.docs.quickstart import checked_out  # loads torch, which all of above comes before
+
     own = tmp_path_factory.getbasetemp()
     return checked_out(own.parent if hasattr(request.config, "workerinput") else own)
 
 
-@pytest.fixture(scope="session")
-def quickstart(checkout: Path) -> Quickstart:
-    """Where ``make quickstart`` has been; one sweep for all tests, which only look at it."""
-    return swept(checkout)
+@pytest.fixture
+def quickstart(checkout: Path) -> Iterator[Quickstart]:
+    """Where ``make quickstart`` has been: one sweep for all tests, one of which looks at a time."""
+    from tests.docs.quickstart import alone, swept
+
+    with alone(checkout):
+        yield swept(checkout)
 
 
 @pytest.fixture(scope="session")

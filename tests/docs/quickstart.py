@@ -26,7 +26,7 @@ class Quickstart:
 def checked_out(place: Path) -> Path:
     """The folder before anything ran in it; made by the process that comes first."""
     folder = place / "a checkout"
-    with _alone(place):
+    with alone(place):
         if not (folder / ".venv").exists():  # which comes last
             make_folder(folder)
             (folder / "DIR").symlink_to(folder / "ontonotes")
@@ -35,12 +35,14 @@ def checked_out(place: Path) -> Path:
 
 
 def swept(folder: Path) -> Quickstart:
-    """The same with the quickstart's results, being told of them in a roundabout way."""
+    """The same with the quickstart's results, being told of them in a roundabout way.
+
+    Whoever asks is alone in the folder.
+    """
     printed = folder / "printed.txt"
-    with _alone(folder):
-        if not printed.exists():
-            line = "python -m doge_ray.sweep quickstart storage=sweeps/../runs"
-            printed.write_text(in_shell(line, folder))
+    if not printed.exists():
+        line = "python -m doge_ray.sweep quickstart storage=sweeps/../runs"
+        printed.write_text(in_shell(line, folder))
     return Quickstart(folder, printed.read_text())
 
 
@@ -53,6 +55,7 @@ def in_shell(line: str, folder: Path) -> str:
         env=environment() | paths,
         capture_output=True,
         text=True,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +63,8 @@ def in_shell(line: str, folder: Path) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes of the test run from a folder."""
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""A grid whose masks coincide, and a seed whose fine-tuning fails."""
+"""A grid whose masks coincide, and a seed whose fine-tuning fails; what is trained is exact."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from doge_ray.config import load_config
+from tests.engine.alone import check_same_scores, check_same_weights, computed_alone
 from tests.engine.project import block, dense_trial, make_project, run, table
 
 pytestmark = pytest.mark.ray
@@ -29,6 +30,9 @@ def test_coinciding_masks_are_one_training_and_a_lost_replicate_ends_nothing(
     block(config, tmp_path, dense_trial(config, replicate=2))
     result = run("sweep", str(path))
     assert result.returncode == 0, result.stderr
+    alone, store = computed_alone(make_project(tmp_path / "alone", search=search, **settings))
+    check_same_weights(store.files(alone[0].training), tmp_path / "runs/tiny/models/dense")
+    check_same_scores(tmp_path / "alone/runs", tmp_path / "runs")
     doge = [row for row in table(tmp_path) if row["method"] == "doge" and row["replicate"] == 0]
     assert len({(row["sparsity"], row["variance_weight"]) for row in doge}) == 24
     distinct = {row["ticket"] for row in doge}

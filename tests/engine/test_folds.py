@@ -17,14 +17,14 @@ pytestmark = pytest.mark.ray
 
 @contextmanager
 def killed_once(title: str) -> Iterator[None]:
-    """Kill the first process with a title that comes up meanwhile."""
+    """Kill the first process with a title that comes up below this one meanwhile."""
     killed, over = threading.Event(), threading.Event()
 
     def look() -> None:
         while not (killed.is_set() or over.wait(0.05)):
-            for process in psutil.process_iter():
+            for process in psutil.Process().children(recursive=True):
                 with suppress(psutil.Error):
-                    if process.cmdline()[:1] == [title]:
+                    if " ".join(process.cmdline()).startswith(title):
                         process.kill()
                         killed.set()
                         break
