@@ -65,7 +65,8 @@ def test_what_fails_does_not_keep_the_others_and_one_table_is_of_all(
     assert parts is not None
     fast, slow = (part.config for part in parts.parts)
     block(fast, tmp_path, dense_trial(fast))
-    block(slow, tmp_path, dense_trial(slow, trial=1))
+    broken = dense_trial(slow, trial=1)
+    block(slow, tmp_path, broken)
     result = run("sweep", str(several), timeout=900)
     assert result.returncode == 1, result.stderr
     assert "1 of 2 sweeps could not go on: several-fast: no dense trial finished" in result.stderr
@@ -78,6 +79,7 @@ def test_what_fails_does_not_keep_the_others_and_one_table_is_of_all(
     rows = pq.read_table(tmp_path / "runs/several-slow/trials.parquet").to_pylist()
     [failed] = (row for row in rows if row["status"] == "failed")
     assert (failed["trial"], failed["replicate"]) == (1, 0)
+    assert failed["learning_rate"] == broken.learning_rate
     assert "File exists" in failed["error"]
     assert {row["status"] for row in rows if row is not failed} == {"finished"}
 
