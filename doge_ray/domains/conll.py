@@ -8,12 +8,13 @@ their genre and entities are in brackets.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
-from doge_ray.domains.tags import Sentence, is_tag
+from doge_ray.domains.tags import NO_TYPE, Sentence, fault_of_tag, is_tag
 from doge_ray.errors import InputError
 
 WORD_2012, ENTITY_2012 = 3, 10
@@ -22,48 +23,89 @@ _BRACKETS = re.compile(r"(?:\(([^()*\s]+))?(\*)?(\))?")
 
 
 class Line(NamedTuple):
-    """A line's number in its file, and its columns; none in a blank line."""
+    """A line's number in its file, its columns, none if it is blank, and whether by tabs."""
 
     number: int
     columns: tuple[str, ...]
+    has_tabs: bool = False
 
 
 def read_conll(file: Path) -> list[Sentence]:
     """The sentences of a file with columns split by tabs or blanks.
 
-    Lines that start with -DOCSTART- are skipped, and so are comments: lines that start with # and
-    have not the columns of a word.
+    A line that starts with -DOCSTART- ends a sentence, as a blank one does. Comments start with #,
+    stand before the first word of a sentence and have not the columns of a word.
 
     Raises:
-        InputError: not UTF-8, a line without a tag, or no sentence at all; names file and line.
+        InputError: not UTF-8, a word without a tag or with other columns than most words have, or
+            no sentence at all; names file and line.
     """
-    lines = list(_lines(file))
-    words = (line for line in lines if line.columns and line.columns[0][0] != "#")
-    width = len(next(words, Line(0, ())).columns)
-    sentences = [
-        _sentence(file, part) for part in _parts(line for line in lines if _is_text(line, width))
-    ]
+    lines = [_without_mark(line) for line in _lines(file)]
+    usual = _usual(lines)
+    stretches = (_words(stretch, usual) for stretch in _parts(lines))
+    sentences = [_sentence(file, words, usual) for words in stretches if words]
     if not sentences:
         raise InputError(f"{file}: holds no sentence; write one word and its tag per line")
     return sentences
 
 
-def _is_text(line: Line, width: int) -> bool:
-    """Whether a line is a word's or blank; the word may be a #."""
-    if not line.columns or line.columns[0][0] != "#":
-        return not line.columns or line.columns[0] != "-DOCSTART-"
-    return len(line.columns) == width and is_tag(line.columns[-1])
+def _without_mark(line: Line) -> Line:
+    """The mark of a document as a blank line."""
+    is_mark = line.columns[:1] == ("-DOCSTART-",)
+    return Line(line.number, ()) if is_mark else line
 
 
-def _sentence(file: Path, lines: list[Line]) -> Sentence:
+def _usual(lines: Sequence[Line]) -> Line:
+    """The first of the lines that look as most words do: the file says by all of its lines."""
+    words = [line for line in lines if line.columns and line.columns[0][0] != "#"]
+    # Where every word begins with a #, none of the lines that end a sentence is a comment.
+    words = words or [part[-1] for part in _parts(lines) if is_tag(part[-1].columns[-1])]
+    looks = Counter(map(_look, words))
+    most = max(looks, key=looks.__getitem__, default=None)
+    return next((line for line in words if _look(line) == most), Line(0, ()))
+
+
+def _look(line: Line) -> tuple[int, bool]:
+    return len(line.columns), line.has_tabs
+
+
+def _words(lines: list[Line], usual: Line) -> list[Line]:
+    """What stands between two blank lines, without the comments that it begins with."""
+    return list(dropwhile(lambda line: _is_comment(line, usual), lines))
+
+
+def _is_comment(line: Line, usual: Line) -> bool:
+    if line.columns[0][0] != "#":
+        return False
+    has_columns = len(line.columns) == len(usual.columns)
+    return not has_columns or (usual.has_tabs > line.has_tabs and not is_tag(line.columns[-1]))
+
+
+def _sentence(file: Path, lines: list[Line], usual: Line) -> Sentence:
     for line in lines:
-        if len(line.columns) < 2 or not is_tag(line.columns[-1]):
-            raise InputError(
-                f"{file}, line {line.number}: {' '.join(line.columns)[:40]!r} does not end with "
-                "a column that is O or a tag as B-PER; write a word and its tag per line"
-            )
+        _check_word(f"{file}, line {line.number}: {' '.join(line.columns)[:40]!r}", line, usual)
     words = [line.columns[0] for line in lines]
     return Sentence(file, [line.number for line in lines], words, [x.columns[-1] for x in lines])
+
+
+def _check_word(place: str, line: Line, usual: Line) -> None:
+    width, most = len(line.columns), len(usual.columns)
+    fault = fault_of_tag(line.columns[-1]) if width > 1 else "is no tag"
+    comments = (
+        "; a comment stands before a sentence, with other columns than a word"
+        if line.columns[0][0] == "#"
+        else ""
+    )
+    if fault:
+        raise InputError(
+            f"{place} does not end with a column that is O or a tag as B-PER: "
+            f"{line.columns[-1][:40]!r} {fault}; write a word and its tag per line{comments}"
+        )
+    if width != most:
+        raise InputError(
+            f"{place} has {width} columns, most words have {most}, such as line {usual.number}; "
+            f"write as many, with tabs between them where a word holds a blank{comments}"
+        )
 
 
 def read_conll2012(file: Path) -> dict[str, list[Sentence]]:
@@ -81,6 +123,11 @@ def read_conll2012(file: Path) -> dict[str, list[Sentence]]:
         if open_lines:
             genres[genre].append(_sentence_2012(file, genre, open_lines))
             open_lines = []
+        if len(line.columns) > ENTITY_2012:
+            raise InputError(
+                f"{file}, line {line.number}: looks like a word but begins with #, as only "
+                "'#begin document' and '#end document' do; restore the released file"
+            )
         begin = _GENRE.match(" ".join(line.columns))
         genre = begin.group(1) if begin else genre
     return genres
@@ -88,7 +135,7 @@ def read_conll2012(file: Path) -> dict[str, list[Sentence]]:
 
 def _sentence_2012(file: Path, genre: str, lines: list[Line]) -> Sentence:
     tags, entity = [], ""
-    for number, columns in lines:
+    for number, columns, _ in lines:
         if not genre or len(columns) <= ENTITY_2012:
             raise InputError(
                 f"{file}, line {number}: not a CoNLL-2012 word: it needs {ENTITY_2012 + 1} columns "
@@ -97,6 +144,8 @@ def _sentence_2012(file: Path, genre: str, lines: list[Line]) -> Sentence:
         match = _BRACKETS.fullmatch(columns[ENTITY_2012])
         if match is None or bool(match[1] and entity) or (match[3] and not (match[1] or entity)):
             raise _bad_bracket(file, number, columns[ENTITY_2012])
+        if match[1] == "O":
+            raise InputError(f"{file}, line {number}: {columns[ENTITY_2012]!r} {NO_TYPE}")
         inside = match[1] or entity
         tags.append(f"{'B' if match[1] else 'I'}-{inside}" if inside else "O")
         entity = "" if match[3] else inside
@@ -113,7 +162,7 @@ def _bad_bracket(file: Path, line: int, column: str) -> InputError:
     )
 
 
-def _parts(lines: Iterator[Line]) -> Iterator[list[Line]]:
+def _parts(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """The runs of lines between blank ones."""
     part: list[Line] = []
     for line in [*lines, Line(0, ())]:
@@ -135,4 +184,4 @@ def _lines(file: Path) -> Iterator[Line]:
     for number, line in enumerate(text.split("\n"), 1):
         stripped = line.strip(" \t\r")
         parts = stripped.split("\t") if "\t" in stripped else re.split(" +", stripped)
-        yield Line(number, tuple(parts) if stripped else ())
+        yield Line(number, tuple(parts) if stripped else (), "\t" in stripped)

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from doge_ray.errors import InputError
 
 Scheme = Literal["iob1", "iob2", "iobes"]
+NO_TYPE = "names an entity type O, which is how words of no entity are tagged"
 
 
 class Sentence(NamedTuple):
@@ -36,7 +37,16 @@ class BrokenTags(NamedTuple):
 
 def is_tag(text: str) -> bool:
     """Whether a text has the form of a tag: O, or one of B I E S, a hyphen and a type."""
-    return text == "O" or (text[:2] in ("B-", "I-", "E-", "S-") and len(text) > 2)
+    return not fault_of_tag(text)
+
+
+def fault_of_tag(text: str) -> str:
+    """What is wrong with a text as a tag, by itself; nothing where it is one."""
+    if text == "O":
+        return ""
+    if text[:2] not in ("B-", "I-", "E-", "S-") or len(text) < 3:
+        return "is no tag"
+    return NO_TYPE if text[2:] == "O" else ""
 
 
 def detect_scheme(sentences: Iterable[Sentence]) -> Scheme:
