@@ -19,6 +19,7 @@ from doge_ray.errors import InputError
 
 if TYPE_CHECKING:
     from tests.docs.quickstart import Quickstart
+    from tests.stages.processes import Together
 
 # Threads cost tiny networks more than they give, so only make test-kernels asks for several; torch
 # reads this when it is imported.
@@ -55,6 +56,15 @@ def quickstart(checkout: Path) -> Iterator[Quickstart]:
 
     with alone(checkout):
         yield swept(checkout)
+
+
+@pytest.fixture(scope="session")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+    """Five processes that share work, started when a test first asks for them."""
+    from tests.stages.processes import Together
+
+    with Together(tmp_path_factory.mktemp("five"), 5) as five:
+        yield five
 
 
 @pytest.fixture(scope="session")

@@ -48,11 +48,12 @@ class Coral(Objective):
 
     def value(self, sums: Sums, progress: float, state: State) -> Tensor:
         """The risk and the distance."""
-        return sums.risk_D.mean() + self.strength * _covariance_distance(sums)
+        covariances = sums.of_present(self.rows_per_domain)
+        return sums.of_present().risk_D.mean() + self.strength * _covariance_distance(covariances)
 
 
 def _covariance_distance(sums: Sums) -> Tensor:
-    """Mean over pairs of domains of ‖C − C'‖² / 4F²."""
+    """Mean over pairs of domains of ‖C − C'‖² / 4F²; 0 without a pair."""
     num_features = round(((1 + 4 * sums.own_DK.shape[1]) ** 0.5 - 1) / 2)  # K = F + F²
     sum_DF, product_DFF = sums.own_DK.split([num_features, num_features**2], dim=1)
     count_D11 = sums.count_D[:, None, None]
@@ -62,4 +63,4 @@ def _covariance_distance(sums: Sums) -> Tensor:
     distances_P = covariance_DFF.new_zeros(len(pairs))
     for place, (one, other) in enumerate(pairs):
         distances_P[place] = ((one - other) ** 2).sum() / (4 * num_features**2)
-    return distances_P.mean()
+    return distances_P.sum() / max(1, len(pairs))

@@ -55,5 +55,6 @@ class Irm(Objective):
     def value(self, sums: Sums, progress: float, state: State) -> Tensor:
         """The risk and the penalty of its slopes."""
         strength = min(1.0, self.strength) if progress < self.anneal else self.strength
+        sums = sums.of_present()
         slope_D = sums.own_DK[:, 0] / sums.count_D
         return (sums.risk_D.mean() + strength * (slope_D**2).mean()) / max(1.0, strength)

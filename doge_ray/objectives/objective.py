@@ -24,11 +24,19 @@ State = dict[str, Any]
 
 
 class Sums(NamedTuple):
-    """What a global batch holds of each domain: examples, mean loss, sums of the own columns."""
+    """What a global batch holds of each domain: examples, mean loss, sums of the own columns.
+
+    All are zero for a domain without examples in it.
+    """
 
     count_D: Tensor
     risk_D: Tensor
     own_DK: Tensor
+
+    def of_present(self, least: int = 1) -> Sums:
+        """The domains with ``least`` examples or more: of others there is no mean to compare."""
+        present_D = self.count_D >= least
+        return Sums(*(each[present_D] for each in self))
 
 
 @dataclass(frozen=True)

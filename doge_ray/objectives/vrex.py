@@ -36,4 +36,5 @@ class VRex(Objective):
 
     def value(self, sums: Sums, progress: float, state: State) -> Tensor:
         """The risk and its variance."""
+        sums = sums.of_present()
         return sums.risk_D.mean() + self.strength * sums.risk_D.var(unbiased=False)

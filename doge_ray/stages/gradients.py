@@ -40,14 +40,18 @@ Forward = Callable[[Rows, bool], Output]
 def micro_batches(rows: Rows, world: World, size: int | None) -> list[MicroBatch]:
     """This process's share of a batch, in micro-batches of at most ``size`` rows.
 
-    A last batch smaller than the number of processes leaves some without a row; they take part in
-    the gradient's average with one of weight zero.
+    All processes take as many steps, so that they exchange the same things in the same order: one
+    with fewer rows than the others, possibly none, ends with micro-batches of weight zero.
     """
-    mine = share(rows, world.rank, world.size)
-    if len(mine) == 0:
-        return [MicroBatch(rows[:1], 0.0)]
-    size = size or len(mine)
-    return [MicroBatch(mine[start : start + size], 1.0) for start in range(0, len(mine), size)]
+    mine, most = (share(rows, rank, world.size) for rank in (world.rank, 0))
+    size = size or len(most)
+    starts = range(0, len(most), size)
+    return [
+        MicroBatch(mine[start : start + size], 1.0)
+        if start < len(mine)
+        else MicroBatch(rows[:1], 0.0)
+        for start in starts
+    ]
 
 
 def add_mean_gradient(

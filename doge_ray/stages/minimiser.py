@@ -56,7 +56,7 @@ class Minimiser:
     def value(self, sums_DS: Tensor, progress: float) -> Tensor:
         """The objective itself; its state takes a step."""
         count_D, loss_D = sums_DS[:, 0], sums_DS[:, 1]
-        sums = Sums(count_D, loss_D / count_D, sums_DS[:, 2:])
+        sums = Sums(count_D, loss_D / count_D.clamp(min=1), sums_DS[:, 2:])
         return self.objective.value(sums, progress, self.kept)
 
     def state(self) -> State:

@@ -20,7 +20,7 @@ from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
 from doge_ray.stages.world import World
 from tests.engine.project import dense_trial, make_project
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -57,6 +57,6 @@ def test_two_processes_publish_what_one_does_and_one_of_them_computes_it(tmp_pat
     assert evaluate(ALONE, job) == 1
     expected = published(job)
     job.store.delete(job.stage.path)
-    with Pair(tmp_path) as pair:
+    with Together(tmp_path) as pair:
         assert pair.run(evaluate, job) == [1, 0]
     assert published(job) == expected

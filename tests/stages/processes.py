@@ -1,4 +1,4 @@
-"""Two processes that share work over gloo, started once for many checks."""
+"""Processes that share work over gloo, started once for many checks."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import torch.distributed as dist
 
 from doge_ray.stages.world import World
 
-SIZE = 2
-IMPORTS = ["doge_ray.stages.score", "doge_ray.stages.train", "tests.encoders.networks", "pytest"]
-PATIENCE = 60  # seconds for the other process, and for one call
+IMPORTS = ["doge_ray.engine.work.training", "doge_ray.stages.score", "tests.encoders.networks"]
+IMPORTS += ["pytest"]
+PATIENCE = 60  # seconds for the other processes, and for one call
 
 
-class Pair:
-    """Runs module-level functions as ``function(world, *arguments)`` in both processes at once."""
+class Together:
+    """Runs module-level functions as ``function(world, *arguments)`` in all processes at once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, size: int = 2) -> None:
+        self.folder, self.size = folder, size
         self.processes: list[Any] = []
         self.connections: list[Connection] = []
 
@@ -45,7 +45,7 @@ class Pair:
         if not self.processes:
             self._start()
         for connection in self.connections:
-            # Plain pickle: multiprocessing's own would let the two share a tensor's memory.
+            # Plain pickle: multiprocessing's own would let them share a tensor's memory.
             connection.send_bytes(pickle.dumps((function, arguments)))
         answers = [self._answer(connection) for connection in self.connections]
         errors = [answer for failed, answer in answers if failed]
@@ -55,14 +55,14 @@ class Pair:
         return [answer for _, answer in answers]
 
     def _start(self) -> None:
-        # A clean process imports once, and the two are forked from it.
+        # A clean process imports once, and the others are forked from it.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(IMPORTS)
         group = (self.folder / uuid.uuid4().hex).as_uri()
-        for rank in range(SIZE):
+        for rank in range(self.size):
             ours, theirs = context.Pipe()
             self.processes.append(
-                context.Process(target=_serve, args=(rank, group, theirs), daemon=True)
+                context.Process(target=_serve, args=(rank, self.size, group, theirs), daemon=True)
             )
             self.connections.append(ours)
             self.processes[-1].start()
@@ -73,13 +73,13 @@ class Pair:
         return pickle.loads(connection.recv_bytes())
 
 
-def _serve(rank: int, group: str, connection: Connection) -> None:
+def _serve(rank: int, size: int, group: str, connection: Connection) -> None:
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo",
         init_method=group,
         rank=rank,
-        world_size=SIZE,
+        world_size=size,
         timeout=timedelta(seconds=PATIENCE),
     )
     world = World.current(torch.device("cpu"))

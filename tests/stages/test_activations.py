@@ -18,7 +18,7 @@ from doge_ray.stages.world import World
 from doge_ray.tickets.activations import ActiveCounts
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_split
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 
 ALONE = World(0, 1, torch.device("cpu"))
 DOMAINS = ("books", "tools", "games")
@@ -90,7 +90,7 @@ def test_gated_networks_are_asked_for_what_is_activated() -> None:
     assert (changed.active_DLF[:, 1:] != counts.active_DLF[:, 1:]).any()
 
 
-def test_the_work_can_be_divided(pair: Pair) -> None:
+def test_the_work_can_be_divided(pair: Together) -> None:
     expected = counted(ALONE, "bert")
     for counts in pair.run(counted, "bert"):
         np.testing.assert_array_equal(counts.active_DLF, expected.active_DLF)

@@ -18,7 +18,7 @@ from doge_ray.stages.world import World
 from doge_ray.tickets.counts import Counts, right_or_wrong
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import TARGETS, random_corpus, random_split
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -34,7 +34,7 @@ def predicted(world: World, variant: str, split: EncodedSplit) -> Any:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_predictions_depend_on_the_row_alone(
-    variant: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    variant: str, pair: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split, model = random_split(150), network(variant)
     expected_N = np.empty(len(split), np.int64)
@@ -49,7 +49,7 @@ def test_predictions_depend_on_the_row_alone(
     np.testing.assert_array_equal(predicted(ALONE, variant, split), expected_N)
 
 
-def test_fewer_rows_than_processes(pair: Pair) -> None:
+def test_fewer_rows_than_processes(pair: Together) -> None:
     split = random_split(1)
     expected_N = predicted(ALONE, "bert", split)
     for predictions_N in pair.run(predicted, "bert", split):

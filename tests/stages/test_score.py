@@ -28,7 +28,7 @@ from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_split, reordered
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 
 ALONE = World(0, 1, torch.device("cpu"))
 DOMAINS = ("books", "tools", "games")
@@ -146,7 +146,7 @@ def test_tokens_equal_to_one_token_at_a_time(variant: str) -> None:
 @pytest.mark.parametrize("granularity", ["example", "token"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_work_can_be_divided_in_any_way(
-    variant: str, granularity: Granularity, pair: Pair
+    variant: str, granularity: Granularity, pair: Together
 ) -> None:
     expected = scored(ALONE, variant, split(), granularity)
     shuffled = reordered(split(), np.random.default_rng(0).permutation(len(split())))
@@ -157,7 +157,7 @@ def test_the_work_can_be_divided_in_any_way(
             assert_same(moments, expected)
 
 
-def test_more_processes_than_batches(pair: Pair) -> None:
+def test_more_processes_than_batches(pair: Together) -> None:
     expected = scored(ALONE, "bert", split())
     for moments in pair.run(scored, "bert", split(), "example", 64):
         assert_same(moments, expected)

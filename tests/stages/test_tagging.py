@@ -29,7 +29,7 @@ from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.domains.conftest import SHARED
 from tests.encoders.networks import NUM_LABELS, tiny
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 from tests.stages.tagged import random_tagged_corpus
 from tests.stages.trainings import Folder, Forgetful, recipe, state_of
 
@@ -144,7 +144,9 @@ def predicted(world: World, split: EncodedRows) -> Any:
     return predict(tagger(4), split, world, "fp32")
 
 
-def test_predictions_depend_on_the_row_alone(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_depend_on_the_row_alone(
+    pair: Together, monkeypatch: pytest.MonkeyPatch
+) -> None:
     split, model = random_tagged_corpus(60).test, tagger(4)
     expected_W = np.zeros(len(split.answers), np.int64)
     with torch.no_grad():
@@ -171,7 +173,7 @@ def scored(world: World, split: EncodedRows, batch_size: int) -> Any:
     )
 
 
-def test_scores_depend_on_neither_batches_nor_processes(pair: Pair) -> None:
+def test_scores_depend_on_neither_batches_nor_processes(pair: Together) -> None:
     split = random_tagged_corpus(40).train
     expected = scored(ALONE, split, 1)
     for moments in [scored(ALONE, split, 16), *pair.run(scored, split, 16)]:

@@ -21,7 +21,7 @@ from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_corpus
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 from tests.stages.trainings import Folder, Forgetful, Masks, network, pruned_masks, recipe, state_of
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -81,11 +81,23 @@ CASES = {
         for name, strength in (("irm", 3.0), ("vrex", 3.0), ("group_dro", 0.1), ("coral", 10.0))
         for size in (None, 3)
     },
+    **{
+        f"{name}, one process has a part more": (
+            39,  # batches of 13 rows, so shares of 7 and 6
+            recipe(
+                objective=make_objective(name, {"strength": 3.0, "anneal": 0.5}),
+                batch_size=16,
+                micro_batch_size=6,
+                max_epochs=2,
+            ),
+        )
+        for name in ("irm", "vrex")
+    },
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_as_one_process_with_whole_batches(case: str, pair: Pair) -> None:
+def test_as_one_process_with_whole_batches(case: str, pair: Together) -> None:
     num_rows, settings = CASES[case]
     whole = replace(settings, micro_batch_size=None)
     expected = trained(ALONE, "bert", num_rows, whole)
@@ -96,7 +108,7 @@ def test_as_one_process_with_whole_batches(case: str, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_pruned_network_trains(variant: str, pair: Pair) -> None:
+def test_a_pruned_network_trains(variant: str, pair: Together) -> None:
     masks, settings = pruned_masks(), recipe(max_epochs=2)
     expected = trained(ALONE, variant, 21, settings, masks)
     for actual in pair.run(trained, variant, 21, settings, masks):
@@ -115,7 +127,7 @@ def cut_and_resumed(world: World, folder: Folder) -> tuple[Weights, Weights]:
     return weights(whole), weights(second)
 
 
-def test_a_snapshot_serves_all_processes(pair: Pair, tmp_path: Path) -> None:
+def test_a_snapshot_serves_all_processes(pair: Together, tmp_path: Path) -> None:
     for whole, resumed in pair.run(cut_and_resumed, Folder(tmp_path / "snapshot")):
         for name in whole:
             np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
@@ -128,12 +140,12 @@ def lost(world: World) -> str:
     return str(error.value)
 
 
-def test_a_loss_that_is_not_finite_ends_all_processes(pair: Pair) -> None:
+def test_a_loss_that_is_not_finite_ends_all_processes(pair: Together) -> None:
     here, there = pair.run(lost)
     assert here == there
 
 
-def test_float32(pair: Pair) -> None:
+def test_float32(pair: Together) -> None:
     arguments = "bert", 24, recipe(), None, torch.float32
     expected_history, expected = trained(ALONE, *arguments)
     start = weights(network())

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from doge_ray.stages.world import World
-from tests.stages.processes import Pair
+from tests.stages.processes import Together
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ def test_alone() -> None:
     }
 
 
-def test_together(pair: Pair) -> None:
+def test_together(pair: Together) -> None:
     answers = pair.run(exchanged)
     assert [answer.pop("rank") for answer in answers] == [0, 1]
     assert answers[0] == answers[1]
