@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doge_ray.errors import InputError
-from doge_ray.tickets.importance import Moments, Normalize
+from doge_ray.tickets.importance import Moments, Normalize, Scores
 from doge_ray.tickets.kinds import KINDS, FfnRank, score_of
 from doge_ray.tickets.ticket import Ticket, UnitParameters
 from doge_ray.tickets.ties import TOLERANCE, ranks
@@ -48,13 +48,14 @@ def draw_ticket(
             where one is not given. Those of other kinds are not read.
 
     Raises:
-        InputError: a sparsity is impossible, or the kind is unknown.
+        InputError: a sparsity is impossible, the kind is unknown, or a score is not finite.
         TypeError: no kind has such a hyper-parameter.
     """
     score = score_of(kind)
     options = _own_values(drawn) | {"seed": seed, "normalize": normalize, "ffn_rank": ffn_rank}
     told = {name: options[name] for name in KINDS[kind].reads}
     scores = score(moments, **told)
+    _check_finite(kind, scores)
     ffns_removed = units_removed(
         sparsity if ffn_sparsity is None else ffn_sparsity, len(scores.ffn_L)
     )
@@ -81,6 +82,15 @@ def units_removed(sparsity: float, num_units: int) -> int:
 def largest_sparsity(num_heads: int, min_heads: int) -> float:
     """The sparsity at which every layer is down to ``min_heads`` heads."""
     return max(0.0, 1 - min_heads / num_heads)
+
+
+def _check_finite(kind: str, scores: Scores) -> None:
+    for units, values in (("head", scores.head_LH), ("FFN", scores.ffn_L)):
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"a {kind} ticket cannot be drawn: {units} scores are not finite; the scored model "
+                "diverged, or a hyper-parameter is beyond what floats hold"
+            )
 
 
 def _own_values(drawn: dict[str, float]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isnan
 
 from doge_ray.tickets.ties import first_best
 
@@ -21,6 +22,10 @@ class Candidate:
 
 
 def choose(records: Iterable[Candidate]) -> int | None:
-    """The trial with the best metric, the earliest of equals; None where none finished."""
-    ordered = sorted(records, key=lambda record: record.trial)
+    """The trial with the best metric, the earliest of equals.
+
+    None where none finished, or none with a number.
+    """
+    comparable = (record for record in records if not isnan(record.metric))
+    ordered = sorted(comparable, key=lambda record: record.trial)
     return ordered[first_best([record.metric for record in ordered])].trial if ordered else None

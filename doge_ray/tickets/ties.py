@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,13 @@ def above(value: float, other: float) -> bool:
 
 
 def first_best(metrics: Sequence[float]) -> int:
-    """The index of the highest metric, the first of equals; there must be one."""
+    """The index of the highest metric, the first of equals; there must be one.
+
+    What is not a number is lower than every number.
+    """
     best = 0
     for index, metric in enumerate(metrics):
-        if above(metric, metrics[best]):
+        if above(metric, metrics[best]) or (isnan(metrics[best]) and not isnan(metric)):
             best = index
     return best
 

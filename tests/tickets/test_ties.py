@@ -70,3 +70,12 @@ def test_what_is_half_way_goes_to_the_even_digit(twentieths, steps):
 
 def test_what_is_zero_but_for_rounding_has_no_sign():
     assert f"{decimal(-1e-17):+.1f}" == f"{decimal(0):+.1f}" == "+0.0"
+
+
+@given(st.lists(st.sampled_from([0.1, 0.7, float("nan")]), min_size=1, max_size=6))
+def test_what_is_no_number_is_never_the_best_while_there_is_one(metrics):
+    numbers = [metric for metric in metrics if metric == metric]
+    best = metrics[first_best(metrics)]
+    assert best == max(numbers) if numbers else first_best(metrics) == 0
+    chosen = choose(Candidate(trial, metric) for trial, metric in enumerate(metrics))
+    assert chosen == (first_best(metrics) if numbers else None)
