@@ -22,6 +22,7 @@ from transformers.initialization import no_init_weights
 from doge_ray.atomic import replaced_folder
 from doge_ray.encoders import masks
 from doge_ray.encoders.families import encoder_layers, family_of, head_width, unit_parameters
+from doge_ray.encoders.finite import not_finite
 from doge_ray.encoders.sizes import check_size
 from doge_ray.encoders.stock import HEADS, described, load_stock, read_config, task_of
 from doge_ray.encoders.surgery import context_features, prune
@@ -46,6 +47,7 @@ def save_model(
 
     Raises:
         InputError: the recorded masks are damaged, or the folder holds something else.
+        FloatingPointError: a weight is not finite.
     """
     head_mask, ffn_mask = masks.recorded_masks(model.config)
     config = _stock_config(model)
@@ -153,6 +155,8 @@ def _write(
 ) -> None:
     folder = folder.resolve()
     _require_replaceable(folder)
+    if bad := not_finite(state):
+        raise FloatingPointError(f"{bad} is not finite, so the model is not saved to {folder}")
     with replaced_folder(folder) as new:
         config.save_pretrained(new)
         contiguous = {name: tensor.contiguous() for name, tensor in state.items()}

@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import logging
 
 from doge_ray.config.data import Task
+from doge_ray.encoders.finite import not_finite
 from doge_ray.encoders.locate import EXPECTED
 from doge_ray.encoders.sizes import check_counts, check_size
 from doge_ray.errors import InputError
@@ -69,7 +70,8 @@ def load_stock(
         may_miss: modules whose weights need not be there.
 
     Raises:
-        InputError: other weights are missing, have other shapes, or cannot be read.
+        InputError: other weights are missing, have other shapes, are not finite, or cannot be
+            read.
     """
     check_size(folder, described(folder, config, task), removed=0)
     with _quiet(), torch.random.fork_rng(devices=[]):
@@ -93,6 +95,11 @@ def load_stock(
             f"{folder} lacks weights that {config.model_type} needs, or has them in other shapes: "
             f"{', '.join(sorted(wrong)[:5])} ({len(wrong)} in all); "
             "use a complete checkpoint, one that matches its config.json"
+        )
+    if bad := not_finite(model.state_dict()):
+        raise InputError(
+            f"{folder}: its weights {bad} are not finite, as after a training that diverged; use "
+            "another checkpoint"
         )
     for parameter in model.parameters():
         # a file's tensors are not aligned in memory, and kernels round by alignment: without a

@@ -41,7 +41,7 @@ def train(
         The record of every epoch: epoch, loss, dev_metric, dev (by domain), seconds.
 
     Raises:
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: the loss or a weight is not finite.
     """
     training = Training(model, data, recipe, world)
     # All processes must start from the same epoch, also if a snapshot appears just now.

@@ -17,6 +17,7 @@ from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 from doge_ray.domains.batches import Rows, domain_batches, training_batches
 from doge_ray.domains.encoded import Encoded
 from doge_ray.domains.rows import EncodedRows
+from doge_ray.encoders.finite import not_finite
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
@@ -107,6 +108,9 @@ class Training:
         loss = float(self.world.sum(total)) / len(self.data.train)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch}")
+        # Of the last step no loss was taken.
+        if bad := not_finite(self.model.state_dict()):
+            raise FloatingPointError(f"{bad} is not finite after epoch {epoch}")
         metrics = self._evaluate(self.data.dev)
         self.history.append(
             {

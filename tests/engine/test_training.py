@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import torch
 
 from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
+from doge_ray.domains.encoded import open_encoded
 from doge_ray.encoders.folders import load_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import prepare
 from doge_ray.engine.work import training
+from doge_ray.engine.work.faults import SmallerBatchError
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import TrainingJob, training_job
 from doge_ray.stages.world import World
 from tests.engine.project import dense_trial, make_project
+from tests.stages.processes import Together
 
 ALONE = World(0, 1, torch.device("cpu"))
 ROOM = 5  # examples
@@ -70,6 +76,65 @@ def test_what_does_not_fit_is_accumulated_and_recorded(
         torch.testing.assert_close(state[name], value, rtol=0, atol=2e-4)  # of a rate of 0.01
     assert crowded_job.store.list(crowded_job.stage.path)[0].startswith("files-")
     assert len(crowded_job.store.list(crowded_job.stage.path)) == 2  # and published.json
+
+
+def out_of_memory_at_once(world: World, job: TrainingJob, pause: float) -> str:
+    """Every process finds its share of a batch too large, each a little after the one before."""
+    load = training.load_model
+
+    def crowded(folder: Path) -> Any:
+        model = load(folder)
+
+        def allocate(_: Any, __: Any, inputs: dict[str, torch.Tensor]) -> None:
+            if model.training:
+                time.sleep(world.rank * pause)
+                raise torch.OutOfMemoryError("CUDA out of memory")
+
+        model.register_forward_pre_hook(allocate, with_kwargs=True)
+        return model
+
+    with patch.object(training, "load_model", crowded), pytest.raises(SmallerBatchError) as error:
+        job.run(world, lambda metrics: None)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("milliseconds", [1, 5, 30, 200])
+def test_processes_that_run_out_of_memory_together_halve_once(
+    tmp_path: Path, milliseconds: int, five: Together
+) -> None:
+    wide = job(tmp_path)
+    wide = replace(wide, recipe=replace(wide.recipe, batch_size=40))
+    assert wide.micro_batch_size(5) == 8
+    five.run(out_of_memory_at_once, wide, milliseconds / 1000)
+    assert wide.micro_batch_size(5) == 4
+    five.run(out_of_memory_at_once, wide, milliseconds / 1000)
+    assert wide.micro_batch_size(5) == 2
+
+
+def test_a_last_step_that_diverges_publishes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No loss is taken after it, and a network of what is no number answers all the same."""
+    diverging, step = job(tmp_path), torch.optim.AdamW.step
+    last = len(diverging_steps(diverging))
+    taken = iter(range(1, 1 + last))
+
+    def diverge(self: torch.optim.AdamW, *arguments: Any) -> Any:
+        result = step(self, *arguments)
+        if next(taken) == last:
+            self.param_groups[0]["params"][0].data[0] = float("inf")
+        return result
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", diverge)
+    with pytest.raises(FloatingPointError, match="is not finite after epoch 1"):
+        diverging.run(ALONE, lambda metrics: None)
+    assert diverging.store.result(diverging.stage) is None
+
+
+def diverging_steps(job: TrainingJob) -> range:
+    """The steps of its first epoch."""
+    rows = len(open_encoded(job.store.files(job.encoding)).train)
+    return range(-(-rows // job.recipe.batch_size))
 
 
 def test_what_does_not_fit_one_by_one_is_an_error(

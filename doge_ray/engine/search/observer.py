@@ -10,7 +10,6 @@ from typing import Any
 
 import ray
 from ray import tune
-from rich.markup import escape
 
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trainable import assignment_of
@@ -100,7 +99,7 @@ class Observer(tune.Callback):
         self._release(trial)
         if is_memory_kill(error):
             self._halve_micro_batch(assignment)
-        self.progress.line(f"{assignment.name}  goes on after: {escape(error)}")
+        self.progress.line(f"{assignment.name}  goes on after: {error}")
 
     def give_up(self, assignment: Assignment, error: str) -> None:
         """Write down that a trial cannot be run."""
@@ -138,7 +137,8 @@ class Observer(tune.Callback):
         """Let the running training take less: the first of the trial's that is not published."""
         store = self.pipeline.store
         for part in self.pipeline.trial(assignment).parts:
-            if training_job(part, store).halve_micro_batch(world_size=1):
+            job = training_job(part, store)
+            if job.halve_micro_batch(job.micro_batch_size(world_size=1)):
                 return
 
     def _start_run(self, assignment: Assignment) -> None:

@@ -61,9 +61,13 @@ class TrainingJob(Job):
             if world.size > 1:
                 raise SmallerBatchError(f"{self.stage.path} takes smaller parts of a batch")
 
-    def halve_micro_batch(self, world_size: int) -> bool:
-        """Let every later attempt take half as much at once; False where there is no less."""
-        size = self._micro_batch_size(world_size)
+    def halve_micro_batch(self, size: int) -> bool:
+        """Let every later attempt take half as much at once; False where there is no less.
+
+        Args:
+            size: what the attempt took that ran out of memory. All of its processes may say so:
+                it is halved once, since each halves what they began with.
+        """
         if size == 1 or self.is_done:
             return False
         text = json.dumps({"micro_batch_size": -(-size // 2)})
@@ -72,26 +76,33 @@ class TrainingJob(Job):
 
     def after_memory_kill(self, world_size: int) -> Self:
         """The same; the store remembers how much less it takes at once."""
-        self.halve_micro_batch(world_size)
+        self.halve_micro_batch(self.micro_batch_size(world_size))
         return self
+
+    def micro_batch_size(self, world_size: int) -> int:
+        """Examples that a process takes at once: its share of a batch, unless that is too much."""
+        share = -(-self.recipe.batch_size // world_size)
+        found = self.store.read_record(f"{self.stage.path}/{_MICRO_BATCH}") or {}
+        limits = [self.recipe.micro_batch_size, found.get("micro_batch_size")]
+        return min([share, *(limit for limit in limits if limit is not None)])
 
     def _fits(self, world: World, report: Report) -> bool:
         """Train and publish, if memory suffices."""
+        size: int = world.broadcast(self.micro_batch_size(world.size))
         try:
-            self._train(world, report)
+            self._train(world, report, size)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or not self.halve_micro_batch(world.size):
+            if not is_out_of_memory(error) or not self.halve_micro_batch(size):
                 raise
             return False  # only now is the error gone, and with it the model of its frames
         return True
 
-    def _train(self, world: World, report: Report) -> None:
+    def _train(self, world: World, report: Report, size: int) -> None:
         model = load_model(self.store.files(self.initial))
         prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
         model.to(world.device)
         snapshots = _StoredSnapshots(self.store, self.stage)
         data = open_encoded(self.store.files(self.encoding))
-        size = world.broadcast(self._micro_batch_size(world.size))
         recipe = replace(self.recipe, micro_batch_size=size)
         history = train(model, data, recipe, world, snapshots, self._epoch_report(report))
         if world.rank == 0:
@@ -108,13 +119,6 @@ class TrainingJob(Job):
             report({**history[-1], **epoch, **self.identity, "finished": False})
 
         return report_epoch
-
-    def _micro_batch_size(self, world_size: int) -> int:
-        """Examples that a process takes at once: its share of a batch, unless that is too much."""
-        share = -(-self.recipe.batch_size // world_size)
-        found = self.store.read_record(f"{self.stage.path}/{_MICRO_BATCH}") or {}
-        limits = [self.recipe.micro_batch_size, found.get("micro_batch_size")]
-        return min([share, *(limit for limit in limits if limit is not None)])
 
     def _publish(self, model: PreTrainedModel, result: dict[str, Any]) -> None:
         self.store.put(self.stage, result, lambda folder: save_model(model, folder))
