@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
-from transformers import AlbertConfig, GPT2Config, PreTrainedModel
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    GPT2Config,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    pipeline,
+)
 
 from doge_ray.encoders.families import family_of
-from doge_ray.encoders.folders import save_model
+from doge_ray.encoders.folders import save_dense, save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import find_model, fingerprint
 from doge_ray.encoders.surgery import prune
@@ -172,3 +180,67 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
     (other / "tokenizer.json").unlink()
     (other / "model.safetensors").write_bytes(b"")
     assert fingerprint(one) != fingerprint(other)
+
+
+def rewritten(folder: Path, **settings: object) -> Path:
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    return folder
+
+
+TOXIC = ["toxic", "obscene", "threat", "insult", "hate", "severe"]
+OTHER_TASKS = {
+    "several labels at once": {"problem_type": "multi_label_classification"},
+    "a number": {"problem_type": "regression", "num_labels": 1},
+    "what pipelines apply": {"function_to_apply": "sigmoid", "finetuning_task": "stsb"},
+    "a task's own settings": {"task_specific_params": {"text-classification": {"top_k": 3}}},
+    "how texts are written": {"num_beams": 4, "max_length": 20, "do_sample": True},
+    "plain tuples": {"return_dict": False},
+    "code of its own": {"auto_map": {"AutoModel": "modeling_odd.OddModel"}},
+    "names": {"id2label": dict(enumerate(TOXIC)), "label2id": {t: i for i, t in enumerate(TOXIC)}},
+}
+
+
+@pytest.mark.parametrize("task", OTHER_TASKS)
+@pytest.mark.parametrize("variant", ["bert", "roberta", "deberta-v2"])
+def test_nothing_of_another_task_survives(variant: str, task: str, tmp_path: Path) -> None:
+    """What a user of the exported model sees: probabilities that add up to one, and a loss."""
+    folder = rewritten(stock_folder(variant, tmp_path / "base"), **OTHER_TASKS[task])
+    save_dense(initial_model(folder, LABELS, seed=1), tmp_path / "dense")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "dense")
+    answer = model(**inputs(4), labels=torch.tensor([0, 1, 2, 3]))
+    assert answer.loss.isfinite()
+    assert [*model.config.id2label.values()] == LABELS
+    config = json.loads((tmp_path / "dense/config.json").read_text())
+    left = OTHER_TASKS[task].keys() - {"id2label", "label2id", "problem_type", "num_labels"}
+    assert not left & config.keys()
+    make_bert_tokenizer(tmp_path / "dense")
+    (scores,) = pipeline("text-classification", model=str(tmp_path / "dense"), top_k=None)("a b")
+    assert sum(each["score"] for each in scores) == pytest.approx(1)
+
+
+def make_bert_tokenizer(folder: Path) -> None:
+    words = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abc"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(folder)
+
+
+def test_a_decoder_is_refused(tmp_path: Path) -> None:
+    folder = rewritten(stock_folder("bert", tmp_path), is_decoder=True)
+    with pytest.raises(InputError, match="is_decoder"):
+        initial_model(folder, LABELS, seed=1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -> None:
+    model = tiny("bert")
+    model.bert.encoder.layer[1].output.dense.weight.data[3, 2] = value
+    model.save_pretrained(tmp_path / "base")
+    with pytest.raises(InputError, match=r"layer\.1\.output\.dense\.weight are not finite"):
+        initial_model(tmp_path / "base", LABELS, seed=1)
+    with pytest.raises(FloatingPointError, match="the model is not saved to"):
+        save_model(model, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
