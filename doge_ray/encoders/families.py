@@ -35,6 +35,21 @@ def behind_one(config: PreTrainedConfig) -> int | None:
     return int(config.max_position_embeddings - 2)
 
 
+def any_padding(config: PreTrainedConfig) -> int | None:
+    """Positions do not depend on it."""
+    return None
+
+
+def own_padding(config: PreTrainedConfig) -> int | None:
+    """The index that the configuration names."""
+    return int(config.pad_token_id)
+
+
+def one(config: PreTrainedConfig) -> int | None:
+    """Index 1, whatever the configuration names."""
+    return 1
+
+
 def only_if_absolute(config: PreTrainedConfig) -> int | None:
     """Positions count where the configuration adds them to the input, beside relative ones."""
     return every_position(config) if config.position_biased_input else None
@@ -79,6 +94,8 @@ class Family:
     """A norm that only the FFN reads (pre-norm architectures)."""
     longest_input: Callable[[PreTrainedConfig], int | None] = every_position
     """How many tokens a configuration has positions for; None where they are relative only."""
+    padding_index: Callable[[PreTrainedConfig], int | None] = any_padding
+    """The padding token's index, which the tokenizer must share where positions skip it."""
 
 
 BERT = Family(
@@ -91,7 +108,7 @@ BERT = Family(
     fresh=("bert.pooler.dense", "classifier"),
 )
 ELECTRA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
-ROBERTA = replace(ELECTRA, longest_input=behind_padding)
+ROBERTA = replace(ELECTRA, longest_input=behind_padding, padding_index=own_padding)
 DEBERTA_V2 = replace(
     BERT,
     by_head=tuple(
@@ -123,6 +140,7 @@ MPNET = replace(
     position_bias="position_bias",
     shared=("encoder.relative_attention_bias",),
     longest_input=behind_one,
+    padding_index=one,
 )
 MODERNBERT = Family(
     layers="layers",

@@ -1,11 +1,20 @@
-"""The tokenizer in a model folder."""
+"""The tokenizer in a model folder, held against the model beside it.
+
+Two that do not fit each other would end a training in its midst, or on a GPU its whole process, or
+give every token another position than the one it was pretrained with.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+import numpy as np
+from numpy.typing import NDArray
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
+from doge_ray.encoders.families import family_of
 from doge_ray.errors import InputError
 
 
@@ -23,3 +32,67 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             f"{folder} holds no tokenizer that transformers reads ({reason}); save the model's "
             "tokenizer there"
         ) from None
+
+
+def check_padding(
+    tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, folder: Path
+) -> None:
+    """Refuse a tokenizer without a padding token, or with another than positions are counted by.
+
+    Raises:
+        InputError: names the folder and what to write into which file.
+    """
+    remedy = "set pad_token in its tokenizer_config.json"
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"{folder}: the tokenizer has no token with which short texts are filled up; {remedy}, "
+            "to a token that it knows, such as [PAD]"
+        )
+    expected = family_of(config).padding_index(config)
+    if expected is not None and tokenizer.pad_token_id != expected:
+        raise InputError(
+            f"{folder}: {tokenizer.pad_token!r}, the tokenizer's padding, is token "
+            f"{tokenizer.pad_token_id}, but the model counts positions behind padding of index "
+            f"{expected}; {remedy}, to that token, or use the tokenizer that the model came with"
+        )
+
+
+def use_own_inputs(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
+    """Let the tokenizer give no token types to a model that has none."""
+    if not hasattr(config, "type_vocab_size"):
+        names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+        tokenizer.model_input_names = names
+
+
+def check_tokens(
+    tokens: Mapping[str, NDArray[np.integer[Any]]],
+    tokenizer: PreTrainedTokenizerBase,
+    config: PreTrainedConfig,
+    folder: Path,
+) -> None:
+    """Refuse tokens and token types for which the model has no embedding.
+
+    Args:
+        tokens: input_ids and, if the tokenizer gives them, token_type_ids, of all rows of a split.
+        tokenizer: which made them.
+        config: the model's.
+        folder: of both.
+
+    Raises:
+        InputError: names a token, and the number of embeddings.
+    """
+    largest = int(tokens["input_ids"].max(initial=0))
+    if largest >= config.vocab_size:
+        raise InputError(
+            f"{folder}: the tokenizer makes {tokenizer.convert_ids_to_tokens(largest)!r} of the "
+            f"data token {largest}, but the model has embeddings for {config.vocab_size} only, the "
+            "last of which is the one before; use the tokenizer that the model came with, or "
+            "enlarge the embeddings (resize_token_embeddings) and save the model again"
+        )
+    kinds = getattr(config, "type_vocab_size", 0)  # where it is 0 the types are not read
+    largest_kind = int(tokens.get("token_type_ids", np.zeros(0, int)).max(initial=0))
+    if kinds and largest_kind >= kinds:
+        raise InputError(
+            f"{folder}: the tokenizer gives second texts the type {largest_kind}, but the model "
+            f"has embeddings for {kinds} type(s); use the tokenizer that the model came with"
+        )

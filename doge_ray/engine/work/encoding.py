@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transformers import PreTrainedConfig
+
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import family_of
 from doge_ray.encoders.stock import read_config
-from doge_ray.encoders.tokenizer import load_tokenizer
+from doge_ray.encoders.tokenizer import (
+    check_padding,
+    check_tokens,
+    load_tokenizer,
+    use_own_inputs,
+)
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import InputError
@@ -25,21 +32,32 @@ def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageSt
         store: where the result lies.
 
     Raises:
-        InputError: texts would be longer than the model reads, or it has no tokenizer.
+        InputError: texts would be longer than the model reads, or it has no tokenizer, or one
+            that gives it what it cannot read.
     """
+    tokenizer, config = load_tokenizer(model_folder), read_config(model_folder)
+    check_padding(tokenizer, config, model_folder)
+    train = graph.config.train
+    _check_length(train.max_length, config)
     if store.result(graph.encoding) is None:
-        tokenizer = load_tokenizer(model_folder)
-        train = graph.config.train
-        config, length = read_config(model_folder), train.max_length
-        longest = family_of(config).longest_input(config)
-        if longest is not None and length > longest:
-            raise InputError(
-                f"train.max_length={length} is more than the {longest} positions of the model; "
-                "choose that or less"
-            )
+        use_own_inputs(tokenizer, config)
         store.put(
             graph.encoding,
             {},
-            lambda folder: encode(corpus, tokenizer, length, folder, train.long_sentences),
+            lambda folder: encode(
+                corpus, tokenizer, train.max_length, folder, train.long_sentences
+            ),
         )
-    return open_encoded(store.files(graph.encoding))
+    data = open_encoded(store.files(graph.encoding))
+    for split in (data.train, data.dev, data.test):
+        check_tokens(split.tokens, tokenizer, config, model_folder)
+    return data
+
+
+def _check_length(length: int, config: PreTrainedConfig) -> None:
+    longest = family_of(config).longest_input(config)
+    if longest is not None and length > longest:
+        raise InputError(
+            f"train.max_length={length} is more than the {longest} positions of the model; "
+            "choose that or less"
+        )
