@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from doge_ray import __version__
+from doge_ray.arguments import Parser
 from doge_ray.command import run_command
 from doge_ray.shell import called
 
@@ -40,7 +41,7 @@ def run() -> None:
 def _parser() -> argparse.ArgumentParser:
     prog = called("").rstrip()
     lines = "\n".join(f"  {name:8}  {what}" for name, what in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         usage=f"{prog} COMMAND ...",
         description="Find the sub-networks of pretrained language models that generalise.",

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import yaml
 
+from doge_ray.arguments import Parser
 from doge_ray.atomic import replaced_folder
 from doge_ray.command import run_command
 from doge_ray.errors import InputError
 from doge_ray.shell import called, quoted
 from doge_ray.shipped import BESIDE, CHECKOUT, PACKAGE
+from doge_ray.terminal import write
 
 IMAGE = ("Dockerfile", ".dockerignore")
 
@@ -45,8 +47,8 @@ def copy(folder: Path) -> None:
                     shutil.copyfile(source, partial / name)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror}; name another") from None
-    print(f"written  {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
-    print(f"next     cd {quoted(str(folder))}; the lines with EDIT in cluster.yaml are yours")
+    write(f"written  {folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
+    write(f"next     cd {quoted(str(folder))}; the lines with EDIT in cluster.yaml are yours")
 
 
 def _sources() -> dict[str, Path]:
@@ -73,9 +75,7 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=called("cluster"), description="Write out the files that make a cluster."
-    )
+    parser = Parser(prog=called("cluster"), description="Write out the files that make a cluster.")
     actions = parser.add_subparsers(dest="action", metavar="copy", required=True)
     copied = actions.add_parser(
         "copy", help="cluster.yaml and its like, the Dockerfile, and what they install"

@@ -7,10 +7,9 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
+from doge_ray.terminal import write
 
 LONGEST = 4000  # letters of a message
 
@@ -26,17 +25,17 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
     try:
         main(sys.argv[1:])
     except InputError as error:
-        print(f"error: {explained(error)}", file=sys.stderr)
+        write(f"error: {explained(error)}", error=True)
         sys.exit(2)
     except SweepError as error:
-        print(f"stopped: {explained(error)}", file=sys.stderr)
+        write(f"stopped: {explained(error)}", error=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; nothing finished is lost, the same command goes on", file=sys.stderr)
+        write("interrupted; nothing finished is lost, the same command goes on", error=True)
         sys.exit(130)
     except Exception:
         # A fault of ours or of a library's, which may name an address with its password.
-        print(redacted(traceback.format_exc()), file=sys.stderr)
+        write(redacted(traceback.format_exc()), error=True)
         sys.exit(1)
 
 
@@ -44,13 +43,3 @@ def explained(error: Exception) -> str:
     """What is shown of an error: no secrets, and no more than a screen of a value in it."""
     text = redacted(str(error))
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
-
-
-def say(console: Console, what: str, text: str) -> None:
-    """One of the lines that a command ends with; a path may hold what looks like markup."""
-    console.print(f"{what:8} {text}", markup=False)
-
-
-def make_console() -> Console:
-    """Standard output; wide enough for tables where no terminal says how wide it is."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 132)

@@ -10,9 +10,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from doge_ray.command import make_console, run_command
+from doge_ray.arguments import Parser
+from doge_ray.command import run_command
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts
 from doge_ray.shell import called
+from doge_ray.terminal import make_console
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,7 +46,7 @@ def _configs(options: argparse.Namespace) -> list[SweepConfig]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=called("doctor"),
         description="Check every node of a Ray cluster, or this machine, before a sweep.",
     )

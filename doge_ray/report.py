@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from doge_ray.command import make_console, run_command, say
+from doge_ray.arguments import Parser
+from doge_ray.command import run_command
 from doge_ray.engine.results.combined import has_parts, publish_combined
 from doge_ray.engine.results.reading import open_book
 from doge_ray.engine.results.writing import publish_report, publish_tables
@@ -19,6 +20,7 @@ from doge_ray.reporting.combined import combined
 from doge_ray.reporting.comparison import with_oracle
 from doge_ray.reporting.tables import terminal
 from doge_ray.shell import called, quoted
+from doge_ray.terminal import make_console, say
 
 WRITTEN = ("report.html", "figures/", "summary.md", "trials.parquet")
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=called("report"),
         description=f"Write a sweep's {', '.join(WRITTEN)} again from what is stored.",
     )

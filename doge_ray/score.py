@@ -20,6 +20,7 @@ from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError
 from doge_ray.shell import called
+from doge_ray.terminal import write
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     with ray_cluster(config, options.address) as decided:
         shutil.copyfile(model.on(decided).score(), out)
     domains = model.data.source_domains
-    print(f"{out}: {len(model.data.train)} examples of {', '.join(domains)}")
+    write(f"{out}: {len(model.data.train)} examples of {', '.join(domains)}")
 
 
 def _parser() -> argparse.ArgumentParser:

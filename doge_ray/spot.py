@@ -16,9 +16,11 @@ from datetime import datetime
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from doge_ray.arguments import Parser
 from doge_ray.command import run_command
 from doge_ray.errors import InputError
 from doge_ray.shell import called
+from doge_ray.terminal import write
 
 POLL_SECONDS = 5.0
 """As often as EC2 advises to look."""
@@ -29,13 +31,13 @@ def main(arguments: Sequence[str]) -> None:
     """Wait for the notice, and drain this machine's Ray node."""
     options = _parser().parse_args(arguments)
     ip = own_ip()
-    print(f"watching for the spot notice of {ip}", flush=True)
+    write(f"watching for the spot notice of {ip}")
     deadline = wait_for_notice()
 
     from doge_ray.engine.cluster.drain import drain_preempted  # Ray takes a second to import
 
     drain_preempted(options.address, ip, deadline)
-    print(f"draining {ip}, which is taken away at {deadline:%H:%M:%S} UTC", flush=True)
+    write(f"draining {ip}, which is taken away at {deadline:%H:%M:%S} UTC")
 
 
 def own_ip() -> str:
@@ -91,7 +93,7 @@ def _endpoint() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=called("spot"),
         description="Tell Ray when EC2 is about to take this spot machine away.",
     )

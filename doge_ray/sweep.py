@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from doge_ray.command import make_console, run_command, say
+from doge_ray.command import run_command
 from doge_ray.config import Parts, SweepConfig, load_config, load_parts, sweep_files
 from doge_ray.config.document import sweep_parser
 from doge_ray.domains.audit import audit_overview
@@ -25,6 +25,7 @@ from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
 from doge_ray.redact import redacted, without_user
 from doge_ray.shell import called, command_line, quoted
+from doge_ray.terminal import make_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console

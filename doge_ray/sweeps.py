@@ -9,11 +9,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from doge_ray.arguments import Parser
 from doge_ray.command import run_command
 from doge_ray.config.load import SWEEP_FOLDERS
 from doge_ray.config.read import read_settings
 from doge_ray.errors import InputError, nearest
 from doge_ray.shell import called, command_line
+from doge_ray.terminal import write
 
 OWN, SHIPPED = SWEEP_FOLDERS
 
@@ -34,10 +36,10 @@ def show() -> None:
     width = max(map(len, [*own, *shipped]))
     for title, files in (("in sweeps/", own), ("shipped", shipped)):
         if files:
-            print(f"{title}:")
+            write(f"{title}:")
         for name, file in files.items():
             hidden = "(yours of that name comes first) " if files is shipped and name in own else ""
-            print(f"  {name:{width}}  {hidden}{_first_line(file)}".rstrip())
+            write(f"  {name:{width}}  {hidden}{_first_line(file)}".rstrip())
 
 
 def copy(name: str) -> None:
@@ -66,7 +68,7 @@ def copy(name: str) -> None:
         raise InputError(
             f"{OWN}/ cannot be written: {error.strerror}; go to another folder"
         ) from None
-    print(f"run it   {command_line('doge-ray', 'sweep', name, '--dry-run')}")
+    write(f"run it   {command_line('doge-ray', 'sweep', name, '--dry-run')}")
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -80,10 +82,10 @@ def _parts(file: Path) -> list[dict[str, str]]:
 
 def _write(target: Path, file: Path) -> None:
     if target.exists():
-        print(f"kept     {target}, which was there")
+        write(f"kept     {target}, which was there")
     else:
         target.write_bytes(file.read_bytes())
-        print(f"written  {target}")
+        write(f"written  {target}")
 
 
 def _first_line(file: Path) -> str:
@@ -94,7 +96,7 @@ def _first_line(file: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=called("sweeps"),
         description="List the sweeps there are: those in sweeps/, then the shipped ones.",
     )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, create_model
 
+from doge_ray.arguments import Parser
 from doge_ray.command import run_command
 from doge_ray.config.document import reference
 from doge_ray.config.load import check, parse_pair
@@ -18,6 +19,7 @@ from doge_ray.errors import InputError
 from doge_ray.hyperparameters import Hyperparameter
 from doge_ray.shell import called
 from doge_ray.stages.score_table import read_scores
+from doge_ray.terminal import write
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.kinds import KINDS, drawn_kinds
 from doge_ray.tickets.ties import decimal
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
         Path(wanted.out).write_text(replace(ticket, provenance=provenance).to_json())
     except OSError as error:
         raise InputError(f"out={wanted.out!r} cannot be written: {error.strerror}") from None
-    print(
+    write(
         f"{wanted.out}: {wanted.kind} ticket, "
         f"{(~ticket.head_mask).sum()} of {ticket.head_mask.size} heads and "
         f"{(~ticket.ffn_mask).sum()} of {ticket.ffn_mask.size} FFN blocks removed, "
@@ -78,7 +80,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=called("ticket"),
         description="Draw a ticket from a score table.",
         epilog=reference(_Settings),

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from doge_ray.arguments import Parser
 from doge_ray.config.data import DATA_SETS
 from doge_ray.config.schema import SweepConfig
 from doge_ray.config.search import Range
@@ -24,7 +25,7 @@ def sweep_parser(prog: str, description: str, overrides: str) -> argparse.Argume
         description: what it does.
         overrides: which ``key=value`` it takes.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description=description,
         epilog=reference(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -11,6 +10,7 @@ from doge_ray.config.data import DATA_SETS
 from doge_ray.config.schema import SweepConfig
 from doge_ray.config.section import Section, about
 from doge_ray.errors import InputError
+from doge_ray.terminal import write
 
 
 @cache
@@ -51,7 +51,7 @@ def with_new_names(settings: dict[str, Any], place: str, *, say: bool = False) -
 @cache
 def say_renamed(old: str) -> None:
     """Print the present name of a setting, once in a process."""
-    print(f"{old} is now {renamed_settings()[old]}; the old name is still read", file=sys.stderr)
+    write(f"{old} is now {renamed_settings()[old]}; the old name is still read", error=True)
 
 
 def _renamed(section: type[Section], prefix: str = "") -> Iterator[tuple[str, str]]:

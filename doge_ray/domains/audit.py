@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from rich.markup import escape
 from rich.table import Table
 
 from doge_ray.domains.labelled import Corpus, TaggedText, Text
 from doge_ray.domains.names import shortened
+from doge_ray.terminal import styled
 
 NAME_CELLS = 40  # of a terminal, for a domain
 Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
@@ -157,9 +157,9 @@ def audit_overview(audit: Audit) -> Table:
         shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
         table.add_row(
             part.split,
-            escape(domain),
+            styled(domain),
             f"{part.rows:,}",
-            *(escape(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
+            *(styled(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
             f"{part.truncated / part.rows:.1%}",
             f"{part.duplicated / part.rows:.1%}" if part.split != "train" else "",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Callable, Iterable
 
@@ -11,6 +10,7 @@ from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.combined import claim_parts_folder
 from doge_ray.errors import SweepError
 from doge_ray.redact import redacted
+from doge_ray.terminal import write
 
 
 def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepared], None]) -> None:
@@ -28,7 +28,7 @@ def run_parts(parts: Parts, prepared: Iterable[Prepared], run: Callable[[Prepare
             failed[sweep.config.name] = str(error)
         except Exception as error:
             # Whatever it is, the other sweeps have nothing to do with it.
-            print(redacted(traceback.format_exc()), file=sys.stderr)
+            write(redacted(traceback.format_exc()), error=True)
             failed[sweep.config.name] = f"{type(error).__name__}: {error}"
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())

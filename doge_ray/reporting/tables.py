@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, JustifyMethod, RenderResult
-from rich.markup import escape
 from rich.table import Table as TerminalTable
 
+from doge_ray.terminal import shown, styled
 from doge_ray.tickets.statistics import Interval, mean_interval
 from doge_ray.tickets.ties import decimal
 
@@ -59,8 +60,15 @@ def signed(interval: Interval) -> str:
 def markdown(table: Table) -> str:
     """A table with its notes as a list."""
     lines = (table.header, ["---"] * len(table.header), *table.rows)
-    cells = [f"| {' | '.join(map(text, line))} |" for line in lines]
+    cells = [f"| {' | '.join(_literal(text(cell)) for cell in line)} |" for line in lines]
     return "\n".join([*cells, "", *(f"- {note}" for note in table.notes)])
+
+
+def _literal(text: str) -> str:
+    """A text as Markdown shows it, in one line of a table."""
+    text = shown(text).replace("\n", " ").replace("\t", " ")
+    text = re.sub(r"([\\|`*~<]|(?<!\w)_|_(?!\w)|\](?=\())", r"\\\1", text)
+    return text.replace("&", "&amp;") if re.search(r"&\w+;|&#", text) else text
 
 
 def terminal(table: Table, title: str) -> ConsoleRenderable:
@@ -79,13 +87,13 @@ class _Banded:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         left = range(self.table.left)
         for number, columns in enumerate(_bands(self.table, options.max_width)):
-            title = None if number else escape(self.title)
+            title = None if number else styled(self.title)
             shown = TerminalTable(title=title, title_justify="left")
             for column in (*left, *columns):
                 justify: JustifyMethod = "left" if column in left else "right"
-                shown.add_column(escape(self.table.header[column]), justify=justify)
+                shown.add_column(styled(self.table.header[column]), justify=justify)
             for row in self.table.rows:
-                shown.add_row(*(escape(text(row[column])) for column in (*left, *columns)))
+                shown.add_row(*(styled(text(row[column])) for column in (*left, *columns)))
             yield shown
 
 

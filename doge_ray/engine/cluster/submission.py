@@ -12,7 +12,6 @@ import logging
 import os
 import shlex
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +27,7 @@ from doge_ray.engine.cluster.ray_private import UPLOADS
 from doge_ray.errors import InputError, SweepError
 from doge_ray.redact import redacted
 from doge_ray.shell import command_line
+from doge_ray.terminal import write
 
 TUNNEL = "http://127.0.0.1:8265"
 """Where ``ray dashboard cluster.yaml`` forwards a cluster's job server to."""
@@ -76,11 +76,11 @@ def submit(
         job = _find_or_start(client, sweep, command, folder)
     shown = redacted(address)
     stop = command_line("ray", "job", "stop", job, "--address", shown)
-    print(f"{job} at {shown}: Ctrl-C leaves it running, {stop} ends it", file=sys.stderr)
+    write(f"{job} at {shown}: Ctrl-C leaves it running, {stop} ends it", error=True)
     try:
         return follow(client, job)
     except KeyboardInterrupt:
-        print(f"\n{job} goes on; the same command follows it, {stop} ends it", file=sys.stderr)
+        write(f"\n{job} goes on; the same command follows it, {stop} ends it", error=True)
         return 130
 
 
@@ -188,7 +188,7 @@ def follow(client: JobSubmissionClient, job: str) -> int:
         except _LOST as error:
             if not lost:
                 reason = redacted(str(error))
-                print(f"connection lost ({reason}); {job} goes on, trying again", file=sys.stderr)
+                write(f"connection lost ({reason}); {job} goes on, trying again", error=True)
             lost = True
             time.sleep(RETRY_SECONDS)
             continue
@@ -211,7 +211,7 @@ class _Log:
         with suppress(TimeoutError):
             async with asyncio.timeout(SILENCE_SECONDS) as limit:
                 async for text in client.tail_job_logs(job):
-                    print(text[max(0, self.shown - position) :], end="", flush=True)
+                    write(text[max(0, self.shown - position) :], end="")
                     position += len(text)
                     self.shown = max(self.shown, position)
                     limit.reschedule(clock.time() + SILENCE_SECONDS)

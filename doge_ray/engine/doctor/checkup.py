@@ -12,7 +12,6 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from doge_ray.config.schema import SweepConfig
@@ -26,6 +25,7 @@ from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.server import check_tracking
 from doge_ray.errors import InputError
 from doge_ray.redact import redacted
+from doge_ray.terminal import styled
 
 ANSWER_SECONDS = 90.0
 """What a node may take; loading torch from a network drive is slow, longer is a node that hangs."""
@@ -100,11 +100,11 @@ def show(findings: Iterable[Finding], console: Console) -> None:
     table = Table("node", "check", "finding")
     for finding in findings:
         colour = _COLOURS[finding.level]
-        text = f"[{colour}]{finding.level}[/{colour}]  {escape(redacted(finding.text))}"
-        table.add_row(escape(finding.place), finding.check, text)
+        text = styled((finding.level, colour), "  ", redacted(finding.text))
+        table.add_row(finding.place, finding.check, text)
     console.print(table)
     for remedy in remedies(findings):
-        console.print(escape(redacted(remedy)))
+        console.print(redacted(remedy))
 
 
 def _found(check: str, look: Callable[[], str]) -> Finding:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from doge_ray.terminal import styled
 from doge_ray.tickets.ties import decimal
 
 
@@ -29,7 +29,7 @@ class SweepProgress:
         self.started = time.monotonic()
         self.total = self.done = self.found = 0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("trials"),
@@ -53,12 +53,13 @@ class SweepProgress:
     def phase(self, title: str) -> None:
         """Say what the sweep does now."""
         self._bar.update(self._task, description=title)
-        self.line(f"[bold]{title}[/bold]")
+        self.line((title, "bold"))
 
-    def line(self, text: str) -> None:
-        """One event."""
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """One event, told in parts; a part may come with its style."""
         elapsed = int(time.monotonic() - self.started)
-        self.console.print(f"[dim]{elapsed // 60:3d}:{elapsed % 60:02d}[/dim]  {text}")
+        clock = f"{elapsed // 60:3d}:{elapsed % 60:02d}", "dim"
+        self.console.print(styled(clock, "  ", *parts))
 
     def epoch(self, name: str, record: dict[str, Any], most: int) -> None:
         """A trial finished an epoch."""
@@ -75,16 +76,16 @@ class SweepProgress:
 
     def trial_failed(self, name: str, error: str) -> None:
         """A trial ended with an error."""
-        self.trial_ended(name, f"[red]failed[/red]: {escape(error)}")
+        self.trial_ended(name, ("failed", "red"), f": {error}")
 
-    def trial_ended(self, name: str, text: str) -> None:
-        """A trial ended; say how, as markup, and how long the rest may take."""
+    def trial_ended(self, name: str, *parts: str | tuple[str, str]) -> None:
+        """A trial ended; say how, as ``line`` does, and how long the rest may take."""
         self.done += 1
         self._bar.update(self._task, completed=self.done)
         elapsed = time.monotonic() - self.started
         left = elapsed / (self.done - self.found) * max(0, self.total - self.done)
-        rest = escape(f"  [{self.done}/{self.total}, {_time(left)} left]")
-        self.line(f"{name}  {text}{'' if self._bar.live.is_started else rest}")
+        rest = f"  [{self.done}/{self.total}, {_time(left)} left]"
+        self.line(f"{name}  ", *parts, "" if self._bar.live.is_started else rest)
 
 
 def _time(seconds: float) -> str:

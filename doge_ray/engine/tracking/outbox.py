@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rich.markup import escape
-
 from doge_ray.engine.tracking.server import is_refused
 from doge_ray.redact import redacted
 
@@ -49,7 +47,7 @@ class Outbox:
                 if not is_refused(error):
                     self._put_off(error)
                     return False
-                self.line(f"[yellow]not in MLflow[/yellow]: {_reason(error)}")
+                self.line(f"not in MLflow: {_reason(error)}")
             self._waiting.popleft()
         if self._is_away:
             self.line("MLflow answers again; everything is written")
@@ -66,12 +64,10 @@ class Outbox:
     def _put_off(self, error: Exception) -> None:
         self._next = time.monotonic() + PAUSE
         if not self._is_away:
-            self.line(
-                f"[yellow]MLflow does not answer[/yellow]; it is told later: {_reason(error)}"
-            )
+            self.line(f"MLflow does not answer; it is told later: {_reason(error)}")
         self._is_away = True
 
 
 def _reason(error: Exception) -> str:
     first = str(error).strip().partition("\n")[0]
-    return escape(redacted(f"{type(error).__name__}: {first}"))
+    return redacted(f"{type(error).__name__}: {first}")
