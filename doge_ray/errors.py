@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -23,6 +24,11 @@ class SweepError(Exception):
 
 DAMAGED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading JSON of another form than expected raises."""
+
+
+def one_form(name: str) -> str:
+    """A name in Unicode's form NFC: é is one letter, also where it was an e and an accent."""
+    return unicodedata.normalize("NFC", name)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -6,10 +6,13 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from doge_ray.config.places import LocalPath
 from doge_ray.config.section import Section, setting
+from doge_ray.errors import one_form
+
+Name = Annotated[str, AfterValidator(one_form)]
 
 Task = Literal["classification", "tagging"]
 """What a corpus is labelled for: a class for each text, or an entity tag for each word."""
@@ -56,12 +59,12 @@ class MnliData(DataSection):
 
     loader = "doge_ray.domains.mnli:load"
     set: Literal["mnli"] = _which()
-    source_domains: tuple[str, ...] = setting(
+    source_domains: tuple[Name, ...] = setting(
         ("fiction", "government", "slate", "telephone", "travel"),
         "genres to train on, or to draw from with num_sources",
         min_length=1,
     )
-    target_domains: tuple[str, ...] = setting(
+    target_domains: tuple[Name, ...] = setting(
         ("facetoface", "letters", "nineeleven", "oup", "verbatim"),
         "genres never seen in training",
         min_length=1,
@@ -103,10 +106,10 @@ class QuickstartData(DataSection):
 
     loader = "doge_ray.domains.quickstart:load"
     set: Literal["quickstart"] = _which()
-    source_domains: tuple[str, ...] = setting(
+    source_domains: tuple[Name, ...] = setting(
         ("tweets", "movies", "editorials"), "domains to train on", min_length=1
     )
-    target_domains: tuple[str, ...] = setting(
+    target_domains: tuple[Name, ...] = setting(
         ("products",), "domains never seen in training", min_length=1
     )
     root: LocalPath | None = setting(
@@ -131,8 +134,8 @@ class FilesData(DataSection):
     text_pair: str | None = setting(None, "column with the second text, for pairs")
     label: str = setting("label", "column with the label, a string or an integer")
     domain: str = setting("domain", "column with the domain; not read with a folder per domain")
-    source_domains: tuple[str, ...] = setting(..., "domains to train on", min_length=1)
-    target_domains: tuple[str, ...] = setting(..., "domains never seen in training", min_length=1)
+    source_domains: tuple[Name, ...] = setting(..., "domains to train on", min_length=1)
+    target_domains: tuple[Name, ...] = setting(..., "domains never seen in training", min_length=1)
     dev_fraction: float = setting(
         0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
     )
@@ -149,10 +152,10 @@ class OntonotesData(DataSection):
         "(*_gold_conll) below folders train, development and test",
         place=True,
     )
-    source_domains: tuple[str, ...] = setting(
+    source_domains: tuple[Name, ...] = setting(
         ("bc", "bn", "mz", "nw"), "domains to train on", min_length=1, paper="bc, bn, mz, nw"
     )
-    target_domains: tuple[str, ...] = setting(
+    target_domains: tuple[Name, ...] = setting(
         ("tc", "wb"), "domains never seen in training", min_length=1, paper="tc, wb"
     )
     scheme: Literal["auto", "iob1", "iob2", "iobes"] = setting(

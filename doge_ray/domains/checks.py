@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from doge_ray.domains.labelled import Corpus, LabelledText, TaggedText
-from doge_ray.errors import InputError, suggestion
+from doge_ray.errors import InputError, nearest, suggestion
+from doge_ray.terminal import write
+
+MOST_UNUSED = 10  # domains that are told by name
 
 
 def check_domains(
@@ -38,6 +41,32 @@ def check_domains(
                 f"data.target_domains: {domain!r} is among data.source_domains too; a target is "
                 "a domain never seen in training, so take it out of one of them"
             )
+
+
+def say_unused(named: Sequence[str], rows: Mapping[str, int | None], place: str) -> None:
+    """Tell of domains that no setting names, first those that may be meant by one that is.
+
+    Args:
+        named: the source and target domains.
+        rows: by domain, how many it has, or None where they were not counted.
+        place: where they stand, for the message.
+    """
+    hints = {domain: nearest(domain, named) for domain in rows if domain not in named}
+    listed = sorted(hints, key=lambda domain: (not hints[domain], domain))
+    parts = []
+    for domain in listed[:MOST_UNUSED]:
+        count = rows[domain]
+        parts.append(f"{domain!r}{'' if count is None else f' ({count} rows)'}{hints[domain]}")
+    if len(listed) > MOST_UNUSED:
+        parts.append(f"and {len(listed) - MOST_UNUSED} more")
+    if listed:
+        total = sum(rows[domain] or 0 for domain in listed)
+        counted = f", {total} rows in all" if total else ""
+        write(
+            f"{place}: {len(listed)} domain(s) that no setting names are not used{counted}: "
+            + ", ".join(parts),
+            error=True,
+        )
 
 
 def check_splits(corpus: Corpus) -> None:

@@ -13,11 +13,11 @@ from itertools import chain
 from pathlib import Path
 
 from doge_ray.config.data import FilesData
-from doge_ray.domains.checks import check_domains
+from doge_ray.domains.checks import check_domains, say_unused
 from doge_ray.domains.labelled import Corpus
 from doge_ray.domains.subset import stratified
-from doge_ray.domains.tabular import Record, labelled_text, read_records
-from doge_ray.errors import InputError
+from doge_ray.domains.tabular import Record, labelled_text, read_records, whole_number
+from doge_ray.errors import InputError, one_form
 
 OTHER_NAMES = {"training": "train", "validation": "dev", "valid": "dev", "val": "dev"}
 Splits = defaultdict[str, list[Record]]
@@ -35,6 +35,7 @@ def load(data: FilesData) -> Corpus:
     domains = _read(data)
     sources = {domain: domains[domain] for domain in data.source_domains}
     names = _label_names(chain(*(splits["train"] for splits in sources.values())), data.label)
+    held_out = [domain for domain, splits in sources.items() if not splits["dev"]]
     for domain, splits in sources.items():
         if not splits["train"]:
             raise InputError(
@@ -51,12 +52,24 @@ def load(data: FilesData) -> Corpus:
         text_pair=data.text_pair,
         label=data.label,
     )
-    return Corpus(
+    corpus = Corpus(
         names,
         train={domain: labelled(splits["train"]) for domain, splits in sources.items()},
         dev={domain: labelled(splits["dev"]) for domain, splits in sources.items()},
         test={domain: labelled(_test_rows(domains[domain])) for domain in data.target_domains},
     )
+    _check_held_out(corpus, held_out, data)
+    return corpus
+
+
+def _check_held_out(corpus: Corpus, domains: Iterable[str], data: FilesData) -> None:
+    for domain in domains:
+        if not len(corpus.train[domain]):
+            raise InputError(
+                f"data.path={data.path}: source domain {domain!r} has no dev split, and one held "
+                f"out of its training rows takes all {len(corpus.dev[domain])}, since every label "
+                "gets one; give it more rows, or a dev split"
+            )
 
 
 def _test_rows(splits: Splits) -> list[Record]:
@@ -65,7 +78,10 @@ def _test_rows(splits: Splits) -> list[Record]:
 
 def _label_names(rows: Iterable[Record], column: str) -> tuple[str, ...]:
     """Distinct labels; integers in their own order, so that 10 follows 9."""
-    names = sorted({row.name(column) for row in rows})
+    found = {row.name(column) for row in rows}
+    names = sorted(
+        name for name in found if name == whole_number(name) or whole_number(name) not in found
+    )
     try:
         return tuple(sorted(names, key=int))
     except ValueError:
@@ -121,23 +137,43 @@ def _by_column(files: dict[str, Path], data: FilesData) -> dict[str, Splits]:
             domains[row.name(data.domain)][split].append(row)
     place = f"column {data.domain!r} of {data.path}"
     check_domains(data.source_domains, data.target_domains, domains, place)
+    rows = {name: sum(map(len, splits.values())) for name, splits in domains.items()}
+    say_unused((*data.source_domains, *data.target_domains), rows, place)
     return domains
 
 
 def _by_folder(path: Path, data: FilesData) -> dict[str, Splits]:
-    folders = {folder.name: folder for folder in path.iterdir() if folder.is_dir()}
+    folders = domain_folders(path)
     if not folders:
         raise InputError(
             f"data.path={data.path} holds neither {{train,dev,test}}.* nor a folder per domain; "
             "arrange it in one of these ways"
         )
     check_domains(data.source_domains, data.target_domains, folders, f"the folder {data.path}")
+    named = (*data.source_domains, *data.target_domains)
+    say_unused(named, dict.fromkeys(folders), f"the folder {data.path}")
     domains: dict[str, Splits] = {}
-    for domain in (*data.source_domains, *data.target_domains):
+    for domain in named:
         files = split_files(folders[domain])
         rows = {split: read_records(file, _columns(data)) for split, file in files.items()}
         domains[domain] = defaultdict(list, rows)
     return domains
+
+
+def domain_folders(root: Path) -> dict[str, Path]:
+    """The folders in ``root`` by name, which is compared in one Unicode form.
+
+    Raises:
+        InputError: two have the same name in that form.
+    """
+    folders: dict[str, Path] = {}
+    for folder in sorted(root.iterdir()):
+        name = one_form(folder.name)
+        if folder.is_dir() and folders.setdefault(name, folder) != folder:
+            raise InputError(
+                f"{root}: two folders are named {name!r}, in two Unicode forms; join them"
+            )
+    return folders
 
 
 def _columns(data: FilesData) -> list[str]:

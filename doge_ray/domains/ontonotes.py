@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from doge_ray.config.data import OntonotesData
-from doge_ray.domains.checks import check_domains
+from doge_ray.domains.checks import check_domains, say_unused
 from doge_ray.domains.conll import read_conll, read_conll2012
-from doge_ray.domains.files import split_files
+from doge_ray.domains.files import domain_folders, split_files
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.domains.tabular import Record, read_records
-from doge_ray.domains.tags import Sentence, detect_scheme, is_tag, to_iob2
+from doge_ray.domains.tags import Sentence, detect_scheme, fault_of_tag, to_iob2
 from doge_ray.errors import InputError, suggestion
 
 Splits = dict[str, list[Sentence]]
@@ -111,9 +111,10 @@ def _read(root: Path, data: OntonotesData) -> dict[str, Splits]:
     if not root.is_dir():
         raise InputError(f"data.root={data.root} is no folder; name one that holds {LAYOUTS}")
     named = (*data.source_domains, *data.target_domains)
-    folders = {f.name: f for f in sorted(root.iterdir()) if f.is_dir() and split_files(f)}
+    folders = {name: f for name, f in domain_folders(root).items() if split_files(f)}
     if folders:
         check_domains(data.source_domains, data.target_domains, folders, f"the folder {root}")
+        say_unused(named, dict.fromkeys(folders), f"the folder {root}")
         files = {domain: split_files(folders[domain]) for domain in named}
         return {
             domain: {split: _read_file(file) for split, file in files[domain].items()}
@@ -121,6 +122,8 @@ def _read(root: Path, data: OntonotesData) -> dict[str, Splits]:
         }
     genres = _read_2012(root)
     check_domains(data.source_domains, data.target_domains, genres, f"the files in {root}")
+    rows = {genre: sum(map(len, splits.values())) for genre, splits in genres.items()}
+    say_unused(named, rows, f"the files in {root}")
     return {domain: genres[domain] for domain in named}
 
 
@@ -140,8 +143,8 @@ def _from_json(record: Record) -> Sentence:
             '"label": ["B-PERSON", "O"]}'
         )
     for tag in tags:
-        if not is_tag(tag):
-            raise InputError(f"{record.place}: {tag!r} is no tag; write O or one as B-PER")
+        if fault := fault_of_tag(tag):
+            raise InputError(f"{record.place}: {tag!r} {fault}; write O or one as B-PER")
     return Sentence(record.file, [record.number] * len(words), words, tags)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from doge_ray.domains.labelled import LabelledText
-from doge_ray.errors import InputError, suggestion
+from doge_ray.errors import InputError, one_form, suggestion
+from doge_ray.terminal import write
+
+_WHOLE = re.compile(r"-?\d+\.0")
 
 
 class Record(NamedTuple):
@@ -27,7 +31,7 @@ class Record(NamedTuple):
     @property
     def place(self) -> str:
         """Where the row stands, for messages."""
-        unit = "row" if self.file.suffix == ".parquet" else "line"
+        unit = "row" if self.file.suffix.lower() == ".parquet" else "line"
         return f"{self.file}, {unit} {self.number}"
 
     def text(self, column: str) -> str:
@@ -41,14 +45,20 @@ class Record(NamedTuple):
         return value
 
     def name(self, column: str) -> str:
-        """The label or domain in ``column``: a string, or an integer as a string."""
+        """The label or domain in ``column``: a string in Unicode's form NFC, or an integer as one.
+
+        A whole number counts as an integer however it is written: beside missing values, pandas
+        writes 1 as 1.0.
+        """
         value = self._value(column)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not isinstance(value, str | int) or value == "":
             raise InputError(
                 f"{self.place}: {column}={value!r} is no name; write a string or an integer"
             )
         self._check_letters(column, str(value))
-        return str(value)
+        return one_form(str(value))
 
     def _check_letters(self, column: str, value: str) -> None:
         if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -71,7 +81,7 @@ def read_records(file: Path, columns: Collection[str]) -> list[Record]:
     Raises:
         InputError: the file is missing, of another kind, malformed or without one of the columns.
     """
-    reader = READERS.get(file.suffix)
+    reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise InputError(f"{file}: {file.suffix!r} files are not read; write {', '.join(READERS)}")
     if not file.is_file():
@@ -99,17 +109,22 @@ def labelled_text(
     Raises:
         InputError: a text is missing or blank, or a label is not among ``labels``.
     """
-    indices = []
+    indices, known = [], {whole_number(name): index for name, index in labels.items()}
     for row in records:
-        name = row.name(label)
-        if name not in labels:
+        name = whole_number(row.name(label))
+        if name not in known:
             raise InputError(
                 f"{row.place}: {label}={name!r} is not among the labels to learn, "
                 f"{', '.join(labels)}; correct it or remove the row"
             )
-        indices.append(labels[name])
+        indices.append(known[name])
     pairs = None if text_pair is None else tuple(row.text(text_pair) for row in records)
     return LabelledText(tuple(row.text(text) for row in records), pairs, tuple(indices))
+
+
+def whole_number(name: str) -> str:
+    """A label's name; 1 for 1.0, as which pandas writes the integers of a column with gaps."""
+    return name.removesuffix(".0") if _WHOLE.fullmatch(name) else name
 
 
 Numbered = Iterator[tuple[int, Mapping[str, Any]]]
@@ -137,7 +152,9 @@ def _json_lines(file: Path, _: Collection[str]) -> Numbered:
 
 def _csv(file: Path, columns: Collection[str]) -> Numbered:
     csv.field_size_limit(sys.maxsize)  # a long text is no mistake
-    reader = csv.DictReader(io.StringIO(_utf8(file), newline=""), strict=True)
+    content = _utf8(file)
+    delimiter = _delimiter(file, content.partition("\n")[0], columns)
+    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True, delimiter=delimiter)
     try:
         header = reader.fieldnames or ()
         _check_columns(f"{file}, line 1", columns, header)
@@ -148,6 +165,16 @@ def _csv(file: Path, columns: Collection[str]) -> Numbered:
             yield reader.line_num, values
     except csv.Error as error:
         raise _bad_csv(file, reader.line_num + 1, str(error)) from error
+
+
+def _delimiter(file: Path, header: str, columns: Collection[str]) -> str:
+    """The comma, or what else parts the columns that are asked for; that is said."""
+    for delimiter in (",", ";", "\t", "|"):
+        if set(columns) <= set(next(csv.reader([header.strip("\r")], delimiter=delimiter), ())):
+            if delimiter != ",":
+                write(f"{file}: its columns are parted by {delimiter!r}, not by commas", error=True)
+            return delimiter
+    return ","
 
 
 def _bad_csv(file: Path, line: int, reason: str) -> InputError:

@@ -39,8 +39,8 @@ BAD_LINES = {
         "label=None is no name; write a string or an integer",
     ),
     "a fraction as label": (
-        '{"text": "x", "label": 1.0, "domain": "books"}',
-        "label=1.0 is no name; write a string or an integer",
+        '{"text": "x", "label": 1.5, "domain": "books"}',
+        "label=1.5 is no name; write a string or an integer",
     ),
     "nested without end": ("[" * 100_000, "not JSON .*write one object per line"),
     "half a character as label": (
