@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from doge_ray.config.data import DATA_SETS
-from doge_ray.config.places import check_path
+from doge_ray.config.places import beside, check_path
 from doge_ray.config.read import SHORT, read_settings, read_yaml
 from doge_ray.config.renames import renamed_settings, say_renamed, with_new_names
 from doge_ray.config.schema import NAME, SweepConfig
@@ -49,6 +49,7 @@ def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> Sweep
     # A section whose settings are all commented out is empty.
     settings = {key: value for key, value in settings.items() if value is not None}
     settings = with_new_names(settings, str(path), say=True)
+    settings = beside(path, settings)
     settings.setdefault("name", path.stem)
     for key, value in pairs:
         full = _full_key(key, settings)
@@ -93,7 +94,24 @@ def parse_pair(argument: str) -> tuple[str, Any]:
     key, equals, text = argument.partition("=")
     if not equals or not key or not key.isprintable() or text.startswith("="):
         raise InputError(f"{argument!r} is no setting; write key=value, as in train.patience=2")
-    return key, read_yaml(text, f"{argument!r}: the value is")
+    return key, _whole(text, f"{argument!r}: the value is")
+
+
+def _whole(text: str, what: str) -> Any:
+    """The YAML value of a text; nothing of it is a comment, as it would be in a file."""
+    value, (before, *comment) = read_yaml(text, what), re.split(r"\s#", text, maxsplit=1)
+    if not comment or _reads_differently(before, value, what):
+        return value
+    if value == before.strip():
+        return text.strip()
+    raise InputError(f"{what} followed by a comment, '#{comment[0]}'; leave it out, or quote it")
+
+
+def _reads_differently(text: str, value: Any, what: str) -> bool:
+    try:
+        return bool(read_yaml(text, what) != value)
+    except InputError:
+        return True
 
 
 def find_sweep(name: str) -> Path:
@@ -170,6 +188,8 @@ _TAGS = {*DATA_SETS, "range", "list", "named"}
 
 _REMEDIES = {
     "tuple_type": "write a list, as in {key}=[a, b]",
+    "string_type": "input should be a valid string; YAML reads words such as no, yes, on, off, "
+    "null, 2019 and 1.0 as other values: write it in quotes, as in 'no'",
     "model_type": "write its settings inside it, as in train: {{patience: 2}}",
     "model_attributes_type": "write its settings inside it, as in data: {{set: amazon}}",
     "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens, 128 "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -11,6 +11,7 @@ from doge_ray.redact import has_secret, redacted
 
 # Of the common file systems; what is longer could not be told apart from what does not exist.
 LONGEST_PATH, LONGEST_NAME = 4095, 255
+_DATA_PLACES = ("path", "root", "hub")
 
 
 def check_path(path: str) -> str:
@@ -32,6 +33,31 @@ def check_path(path: str) -> str:
             "folder; write a shorter one"
         )
     return path
+
+
+def beside(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in which a place that stands beside their file, and not here, is named so.
+
+    Args:
+        file: which they were read from.
+        settings: as written there; a relative path is one of the working directory, first of all.
+    """
+    found = dict(settings)
+    for key in settings.keys() & {"model", "data", *_DATA_PLACES}:
+        value = settings[key]
+        if isinstance(value, dict):
+            found[key] = beside(file, value)
+        elif isinstance(value, str) and not _is_there(Path(value)):
+            there = file.parent / value
+            found[key] = str(there) if _is_there(there) else value
+    return found
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.expanduser().exists()
+    except (OSError, ValueError, RuntimeError):
+        return False  # what is no path is refused later
 
 
 def absolute(path: str) -> Path:

@@ -102,7 +102,10 @@ def _read(data: FilesData) -> dict[str, Splits]:
     """The rows of every domain by split, whichever layout ``data.path`` has."""
     path = Path(data.path)
     if not path.exists():
-        raise InputError(f"data.path={data.path} does not exist; name a file or a folder")
+        raise InputError(
+            f"data.path={data.path} does not exist; name a file or a folder, from the working "
+            f"directory on or from the sweep's file: there is no {path.absolute()}"
+        )
     files = split_files(path) if path.is_dir() else {"train": path}
     return _by_column(files, data) if files else _by_folder(path, data)
 

@@ -279,3 +279,44 @@ def test_the_environment_says_where_results_go_unless_the_sweep_does(file, monke
     assert load_config(file, ["storage=here"]).storage == "here"
     assert "storage = s3://bucket/doge_ray" in reference()
     assert load_config(file).science() == load_config(file, ["storage=here"]).science()
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("storage=runs/c21 #2", "runs/c21 #2"),
+        ("storage='runs/c21 #2'", "runs/c21 #2"),
+        ("storage=runs#2", "runs#2"),
+        ("model=a # b # c", "a # b # c"),
+    ],
+)
+def test_nothing_of_an_override_is_a_comment(file, pair, value):
+    config = load_config(file, [pair])
+    assert getattr(config, pair.partition("=")[0]) == value
+
+
+@pytest.mark.parametrize("pair", ["replicates=2 # few", "storage='runs' # or so", "methods=[a] #"])
+def test_a_comment_behind_another_value_is_refused(file, pair):
+    with pytest.raises(InputError, match="followed by a comment"):
+        load_config(file, [pair])
+
+
+@pytest.mark.parametrize("values", ["[no, sv]", "[2019, 2020]", "[null, a]", "[on, off]"])
+def test_words_that_yaml_reads_as_other_values(file, values):
+    data = "data={set: files, path: x, target_domains: [a], source_domains: " + values + "}"
+    with pytest.raises(InputError, match=r"source_domains\.0=.*YAML reads .* write it in quotes"):
+        load_config(file, [data])
+
+
+def test_a_place_beside_the_sweeps_file_is_found_from_anywhere(tmp_path, monkeypatch):
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there / "data", there / "encoder", here):
+        folder.mkdir(parents=True)
+    data = "{set: files, path: data, source_domains: [a], target_domains: [b]}"
+    (there / "mine.yaml").write_text(f"model: encoder\ndata: {data}\n")
+    monkeypatch.chdir(here)
+    config = load_config(str(there / "mine.yaml"))
+    assert (config.model, config.data.path) == (str(there / "encoder"), str(there / "data"))
+    (here / "data").mkdir()  # the working directory comes first
+    assert load_config(str(there / "mine.yaml")).data.path == "data"
+    assert load_config(str(there / "mine.yaml"), ["data.path=encoder"]).data.path == "encoder"
