@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mlflow.entities import Run as MlflowRun
 from mlflow.tracking import MlflowClient
 
-from doge_ray.engine.tracking.server import impatient, tracking_uri
+from doge_ray.engine.tracking.server import database_file, impatient, tracking_uri
 from doge_ray.errors import InputError
 from doge_ray.redact import without_user
 from doge_ray.reporting.records import TrackedRun
@@ -35,8 +33,8 @@ def find_runs(name: str, place: str) -> dict[str, TrackedRun]:
         uri = tracking_uri(place)
     except InputError:
         return {}
-    database = uri.removeprefix("sqlite:///")
-    if database != uri and not Path(database).is_file():
+    database = database_file(uri)
+    if database is not None and not database.is_file():
         return {}  # a client would make it
     with impatient():
         try:

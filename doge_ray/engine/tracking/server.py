@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -30,7 +31,25 @@ def tracking_uri(storage: str) -> str:
             f"storage={storage!r} cannot hold MLflow's database; "
             "start an MLflow server and set MLFLOW_TRACKING_URI to its address"
         )
-    return f"sqlite:///{absolute(storage) / 'mlflow.db'}"
+    return database_uri(absolute(storage) / "mlflow.db")
+
+
+def database_uri(file: Path) -> str:
+    """The address of a database file, as SQLAlchemy reads it.
+
+    A % or ? in it would be an order there, so it is quoted from that folder on, slashes too: for
+    the part before the last slash MLflow makes a folder, which then is one that there is.
+    """
+    odd = next((n for n, part in enumerate(file.parts) if {*part} & {"%", "?"}), None)
+    if odd is None:
+        return f"sqlite:///{file}"
+    return f"sqlite:///{Path(*file.parts[:odd])}/{quote('/'.join(file.parts[odd:]), safe='')}"
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of an address that ``database_uri`` made; None of a server's."""
+    path = uri.removeprefix("sqlite:///")
+    return None if path == uri else Path(unquote(path))
 
 
 def check_tracking(storage: str) -> str:
@@ -40,8 +59,8 @@ def check_tracking(storage: str) -> str:
         InputError: it does not.
     """
     uri = tracking_uri(storage)
-    database = uri.removeprefix("sqlite:///")
-    if database != uri and not Path(database).is_file():
+    database = database_file(uri)
+    if database is not None and not database.is_file():
         return uri  # the sweep will make it
     with impatient():
         try:
@@ -55,6 +74,8 @@ def is_refused(error: Exception) -> bool:
     """Whether MLflow has answered, or was never asked: a new try would end the same way."""
     if isinstance(error, MlflowException):
         return error.error_code in _REFUSALS
+    if isinstance(error, OSError) and error.filename is not None:
+        return True  # a folder's, such as that it may not be written
     return isinstance(error, LookupError | TypeError | ValueError | AttributeError)
 
 

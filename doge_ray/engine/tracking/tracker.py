@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +22,10 @@ from mlflow.tracking import MlflowClient
 from doge_ray.config.places import absolute
 from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.store import Stage
+from doge_ray.engine.tracking.keys import metric_key
+from doge_ray.engine.tracking.moved import follow
 from doge_ray.engine.tracking.runs import EXPERIMENT, KEY, PARENT, children
-from doge_ray.engine.tracking.server import silent, tracking_uri
+from doge_ray.engine.tracking.server import database_file, silent, tracking_uri
 
 # The driver waits while it writes: better to write later than to wait for minutes. A run's address
 # would stand between the lines of progress, with the password that it may hold.
@@ -33,8 +34,6 @@ _MANNERS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-# Characters that MLflow allows in no name of a metric; a slash only where a path may have one.
-_ODD = re.compile(r"[^\w\-. :]")
 SUPERSEDED = "superseded"
 _MARKS = {SUPERSEDED, "error"}
 """Tags that do not hold any more once a run goes on."""
@@ -65,6 +64,7 @@ class Tracker:
         self._of_name: dict[str, set[str]] = {}
         self._marks: dict[str, set[str]] = {}
         self._closed: set[str] = set()
+        self._true_names: dict[str, str] = {}
         identity = Stage("sweep", {**science, "place": place}).digest
         try:
             self.experiment = self._experiment(config)
@@ -104,7 +104,7 @@ class Tracker:
     def epoch(self, name: str, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """Log an epoch's metrics; an epoch that is logged already is left alone."""
         run = self._run(name)
-        logged = self.client.get_metric_history(run, next(iter(metrics)))
+        logged = self.client.get_metric_history(run, metric_key(next(iter(metrics))))
         if epoch not in {metric.step for metric in logged}:
             self._log(run, metrics=metrics, step=epoch)
 
@@ -150,8 +150,15 @@ class Tracker:
             self._closed.add(run)
 
     def close(self, status: str, texts: Mapping[str, str] | None = None) -> None:
-        """End the parent run, with texts as its artifacts."""
-        for name, text in (texts or {}).items():
+        """End the parent run, with texts as its artifacts.
+
+        Where metrics have shorter keys than names, it holds the true ones.
+        """
+        written = dict(texts or {})
+        if self._true_names:
+            names = json.dumps(self._true_names, indent=1, ensure_ascii=False)
+            written["metric_names.json"] = names
+        for name, text in written.items():
             self.client.log_text(self.parent, text, name)
         self.client.set_terminated(self.parent, status)
 
@@ -180,13 +187,22 @@ class Tracker:
                 raise
         self._marks[run].discard(tag)
 
+    def _key(self, name: str) -> str:
+        key = metric_key(name)
+        if key != name:
+            self._true_names[key] = name
+        return key
+
     def _experiment(self, config: SweepConfig) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
         # A server keeps artifacts where it was told to; a database file needs a folder beside it.
-        place = None if "MLFLOW_TRACKING_URI" in os.environ else _artifacts(config.storage)
-        return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
+        place = None if os.environ.get("MLFLOW_TRACKING_URI") else _artifacts(config.storage)
+        if found is None:
+            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
+        database = database_file(self.uri)
+        if place and database and found.artifact_location != place:
+            follow(database, found.artifact_location, place)
+        return str(found.experiment_id)
 
     def _open(self, key: str, tags: Mapping[str, str], name: str) -> MlflowRun:
         found = self.client.search_runs(
@@ -211,7 +227,7 @@ class Tracker:
         self.client.log_batch(
             run,
             [
-                Metric(_ODD.sub("_", name), float(value), now, step)
+                Metric(self._key(name), float(value), now, step)
                 for name, value in (metrics or {}).items()
                 if value is not None
             ],

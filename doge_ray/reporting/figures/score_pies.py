@@ -5,16 +5,20 @@ Shapes: D domains, L layers, H heads of a layer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Wedge
+from rich.cells import cell_len
 
 from doge_ray.reporting.figures.style import FAINT, NotDrawnError, domain_colors, legible, styled
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.importance import domain_scores
 
 _LARGEST = 0.47  # of a cell's width
+_LEGEND_LINE, _LETTER = 0.2, 0.07  # inches
 
 
 @styled
@@ -26,7 +30,11 @@ def draw(records: SweepRecords) -> Figure:
     normalize = records.config.scoring.normalize
     head_DLH, ffn_DL = domain_scores(moments, normalize)
     num_layers, num_heads = moments.shape
-    figure = Figure(figsize=(1.2 + 0.45 * (num_heads + 2), 1.0 + 0.45 * num_layers))
+    names = legible(moments.domains)
+    width = 1.2 + 0.45 * (num_heads + 2)
+    columns = _legend_columns(names, width)
+    more_lines = -(-len(names) // columns) - 1
+    figure = Figure(figsize=(width, 1.0 + 0.45 * num_layers + _LEGEND_LINE * more_lines))
     axes = figure.subplots()
     colors = domain_colors(len(moments.domains))
     for scores_DLX, left in ((head_DLH, 0.0), (ffn_DL[..., None], num_heads + 0.6)):
@@ -47,10 +55,16 @@ def draw(records: SweepRecords) -> Figure:
     axes.axvline(num_heads + 0.3, color=FAINT, linewidth=0.8)
     axes.set_xlabel("head")
     axes.set_ylabel("layer")
-    names = legible(moments.domains)
     handles = [Patch(color=c, label=name) for c, name in zip(colors, names, strict=True)]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(4, len(handles)))
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns)
     return figure
+
+
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    """How many names stand side by side: the pies get the room that the others need below."""
+    widest = max(map(cell_len, names))
+    room = max(1, int(width / (0.35 + _LETTER * widest)))
+    return min(4, len(names), room)
 
 
 def _pie(
