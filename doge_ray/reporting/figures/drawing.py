@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -55,5 +56,8 @@ def render(figure: Figure, form: str, dpi: int = 150) -> bytes:
 @styled
 def _save(figure: Figure, file: io.BytesIO, form: str, dpi: int) -> Figure:
     metadata = {"Date": None} if form == "svg" else {}
-    figure.savefig(file, format=form, dpi=dpi, bbox_inches="tight", metadata=metadata)
+    with warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; the tables have it.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(file, format=form, dpi=dpi, bbox_inches="tight", metadata=metadata)
     return figure
