@@ -10,9 +10,12 @@ from pydantic import TypeAdapter
 
 from doge_ray.config.load import check_name, validate
 from doge_ray.config.renames import renamed_settings
+from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.audit import Audit
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.trials.choice import is_asked_for
+from doge_ray.engine.trials.journal import Journal
 from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import DAMAGED, InputError
 
@@ -35,7 +38,7 @@ def check_folder(results: Storage, graph: Graph) -> None:
     """Refuse a folder that holds another sweep's results.
 
     Raises:
-        InputError: names the settings that differ.
+        InputError: names the settings that differ, or what would be left out of what there is.
     """
     if not is_claimed(results, graph.config.name):
         return
@@ -50,6 +53,27 @@ def check_folder(results: Storage, graph: Graph) -> None:
             f"{results.root}/{graph.config.name} holds a sweep with other settings "
             f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
         )
+    _check_kept(results, graph.config)
+
+
+def _check_kept(results: Storage, config: SweepConfig) -> None:
+    """Refuse to ask for less than has finished: the choice would be another, from fewer trials."""
+    ended = [each.assignment for each in Journal(results, config.name).entries() if each.is_settled]
+    left = [each for each in ended if not is_asked_for(each, config)]
+    if not left:
+        return
+    missing = sorted({each.method for each in left} - {*config.methods})
+    least = {
+        "search.num_trials": [each.trial + 1 for each in left if not each.replicate],
+        "replicates": [each.replicate for each in left],
+    }
+    needs = [f"{key}={max(numbers)}" for key, numbers in least.items() if any(numbers)]
+    raise InputError(
+        f"{results.root}/{config.name} holds {len(left)} finished trial(s) that are asked for no "
+        f"more, such as {left[0].name}, and results are not taken back; ask for them again "
+        f"({', '.join([f'methods with {name}' for name in missing] or needs)}), or give this sweep "
+        "its own folder with name=NEW_NAME"
+    )
 
 
 def recall(name: str, storage: str) -> tuple[Graph, StageStore, Storage]:

@@ -22,11 +22,17 @@ def present(entries: Iterable[Entry], pipeline: Pipeline) -> list[Entry]:
     """
     config = pipeline.graph.config
     return [
-        as_stored(entry, pipeline)
-        for entry in entries
-        if entry.assignment.method in config.methods
-        and (entry.assignment.replicate or entry.assignment.trial < config.search.num_trials)
+        as_stored(entry, pipeline) for entry in entries if is_asked_for(entry.assignment, config)
     ]
+
+
+def is_asked_for(assignment: Assignment, config: SweepConfig) -> bool:
+    """Whether a configuration has a trial among its methods, and their trials or replicates."""
+    if assignment.replicate:
+        number, most = assignment.replicate - 1, config.replicates
+    else:
+        number, most = assignment.trial, config.search.num_trials
+    return assignment.method in config.methods and number < most
 
 
 def as_stored(entry: Entry, pipeline: Pipeline) -> Entry:
