@@ -10,11 +10,24 @@ import torch
 from doge_ray.domains.batches import Rows
 
 # What is no error class of its own: memory of a processor, and of a GPU outside torch's own pool.
+# A library that finds no room for its own workspace often says no more than that it did not start.
 _SAID = (
     "DefaultCPUAllocator: can't allocate memory",
     "CUDA error: out of memory",
+    "HIP error: out of memory",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "cudaErrorMemoryAllocation",
+    "hipErrorOutOfMemory",
+    "Cuda failure 'out of memory'",
+    "Cuda failure 2 'out of memory'",
     "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "HIPBLAS_STATUS_ALLOC_FAILED",
+    "backend out of memory",
 )
 
 

@@ -25,6 +25,7 @@ class Claims:
     def __init__(self) -> None:
         self._holders: dict[str, str] = {}
         self._failures: Counter[str] = Counter()
+        self._given_up: dict[str, str] = {}
 
     def claim(self, stage: str, trial: str) -> bool:
         """Whether ``trial`` may work on ``stage`` now."""
@@ -38,6 +39,14 @@ class Claims:
         """Note a failure; returns how many there were."""
         self._failures[trial] += 1
         return self._failures[trial]
+
+    def give_up(self, trial: str, error: str) -> None:
+        """Note that a trial has failed for good, in a process that says so no more."""
+        self._given_up[trial] = error
+
+    def given_up(self, trial: str) -> str | None:
+        """The error with which a trial has failed for good."""
+        return self._given_up.get(trial)
 
 
 def start_claims() -> Any:

@@ -16,7 +16,7 @@ from ray.tune.integration.ray_train import TuneReportCallback
 from doge_ray.engine.search.claims import hold
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.faults import describe, is_hopeless, is_loss
+from doge_ray.engine.work.faults import describe, is_hopeless, is_loss, is_of_accelerator
 from doge_ray.engine.work.jobs import Job, Report, evaluation_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
@@ -37,12 +37,22 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
         claims: actor that lets one trial work on a stage at a time.
     """
     torch.set_num_threads(pipeline.graph.config.resources.cpus_per_worker)
+    trial = tune.get_context().get_trial_id()
+    given_up = ray.get(claims.given_up.remote(trial))
     try:
-        _train(config, pipeline, claims)
+        if given_up is None:
+            _train(config, pipeline, claims)
     except Exception as error:
         if _is_tried_again(error, pipeline, claims):
             raise
-        tune.report({"error": describe(error), "dev_metric": None, "finished": False})
+        if is_of_accelerator(error):
+            # Nothing works in this process any more. Tune ends those that raise and uses others
+            # again; so the next one tells what this one knows.
+            ray.get(claims.give_up.remote(trial, describe(error)))
+            raise
+        given_up = describe(error)
+    if given_up is not None:
+        tune.report({"error": given_up, "dev_metric": None, "finished": False})
 
 
 def _train(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:

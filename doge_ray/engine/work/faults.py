@@ -28,6 +28,12 @@ def is_hopeless(error: BaseException) -> bool:
     return isinstance(error, FloatingPointError)
 
 
+def is_of_accelerator(error: BaseException) -> bool:
+    """Whether a device failed under a process, which then can do nothing more with it."""
+    said = any(text in str(error) for text in ("CUDA error", "HIP error", "NCCL error"))
+    return isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and said)
+
+
 def is_loss(error: BaseException) -> bool:
     """Whether a failure is that of a process, a node or a connection, not of the code."""
     if isinstance(error, WorkerGroupError):

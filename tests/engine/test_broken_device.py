@@ -1,0 +1,83 @@
+"""A device that fails under a process ends that process, and no trial but its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from doge_ray.engine.work.faults import is_of_accelerator
+from tests.engine.project import make_project, run, table
+
+BROKEN = '''
+"""Loaded by every Python: the first process that trains is one whose device is lost to it."""
+import os, sys
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+
+FIRST = os.environ["FIRST_TO_TRAIN"]
+
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "doge_ray.engine.work.training":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        load = spec.loader.exec_module
+
+        def loaded(module):
+            load(module)
+            train = module.train
+
+            def broken(*args, **kwargs):
+                import torch
+                try:
+                    with open(FIRST, "x") as file:
+                        file.write(str(os.getpid()))
+                except FileExistsError:
+                    pass
+                if open(FIRST).read() == str(os.getpid()):
+                    raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+                return train(*args, **kwargs)
+
+            module.train = broken
+
+        spec.loader.exec_module = loaded
+        return spec
+
+
+sys.meta_path.insert(0, Finder())
+'''
+
+
+@pytest.mark.ray
+def test_one_trial_fails_and_the_others_do_not(tmp_path: Path) -> None:
+    path = make_project(
+        tmp_path,
+        methods=["dense", "random"],
+        search={"num_trials": 2, "max_failures": 0},
+        train={"max_epochs": 1},
+    )
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(BROKEN)
+    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    variables["FIRST_TO_TRAIN"] = str(tmp_path / "first")
+    ended = run("sweep", str(path), variables=variables)
+    assert ended.returncode == 0, ended.stderr
+    rows = table(tmp_path)
+    assert [row["status"] for row in rows].count("failed") == 1
+    assert len(rows) == 6
+    (failed,) = (row for row in rows if row["status"] == "failed")
+    assert "AcceleratorError: CUDA error: device-side assert triggered" in str(failed["error"])
+
+
+def test_what_an_error_of_a_device_is() -> None:
+    yes = [torch.AcceleratorError("odd"), RuntimeError("CUDA error: an illegal address")]
+    yes += [RuntimeError("NCCL error in: ProcessGroupNCCL.cpp:1, unhandled cuda error")]
+    assert all(map(is_of_accelerator, yes))
+    no = [RuntimeError("mat1 and mat2"), ValueError("CUDA error"), KeyError("x")]
+    assert not any(map(is_of_accelerator, no))
