@@ -18,7 +18,7 @@ from doge_ray.config.search import Range
 from doge_ray.domains.batches import training_batches
 from doge_ray.encoders.initial import initial_model
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.work.workers import own_device
+from doge_ray.engine.work.devices import own_device
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from doge_ray.config.schema import ResourceConfig
+from doge_ray.engine.work import devices
+from doge_ray.engine.work.devices import UnusableGpuError, own_device
 from doge_ray.engine.work.faults import is_of_accelerator
 from tests.engine.project import make_project, run, table
 
@@ -81,3 +84,27 @@ def test_what_an_error_of_a_device_is() -> None:
     assert all(map(is_of_accelerator, yes))
     no = [RuntimeError("mat1 and mat2"), ValueError("CUDA error"), KeyError("x")]
     assert not any(map(is_of_accelerator, no))
+
+
+class GivenOne:
+    """Ray's context of a process that was given a GPU."""
+
+    def get_accelerator_ids(self) -> dict[str, list[str]]:
+        return {"GPU": ["3"]}
+
+    def get_node_id(self) -> str:
+        return "a1b2c3d4e5f6"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="its GPUs can be used")
+def test_a_gpu_that_was_given_and_cannot_be_used_is_no_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert own_device(ResourceConfig()) == torch.device("cpu")
+    monkeypatch.setattr(devices.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(devices.ray, "get_runtime_context", GivenOne)
+    with pytest.raises(
+        UnusableGpuError, match=r"GPU 3 of node a1b2c3d4.*cannot be used: "
+    ) as error:
+        own_device(ResourceConfig())
+    assert is_of_accelerator(error.value)

@@ -67,6 +67,12 @@ SICK: dict[str, tuple[Answer, str, str, tuple[str, ...]]] = {
         ("doge_ray missing",),
     ),
     "no driver for the GPU": (altered(gpus=0), "GPUs", "error", ("told of 2", "sees 0")),
+    "a driver that is too old": (
+        altered(gpu_fault="The NVIDIA driver on your system is too old"),
+        "GPUs",
+        "error",
+        ("2 there, but no tensor", "is too old"),
+    ),
     "an idle GPU": (altered(gpus=3), "GPUs", "warning", ("sees 3", "told of 2")),
     "a folder of its own": (altered(read=None), "storage", "error", ("the driver's file",)),
     "a folder that is not shared back": (

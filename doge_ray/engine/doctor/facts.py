@@ -23,7 +23,8 @@ class Facts:
     """What a node says of itself, by its own clock.
 
     ``read`` is what it found where the driver had written, ``refused`` the storage's error where
-    there was one. Times are in seconds, ``free`` in bytes by folder.
+    there was one; ``gpu_fault`` is why no tensor can be put on a GPU that there is. Times are in
+    seconds, ``free`` in bytes by folder.
     """
 
     versions: dict[str, str]
@@ -33,6 +34,7 @@ class Facts:
     free: dict[str, int]
     begun: float
     ended: float
+    gpu_fault: str | None = None
 
 
 def gather(storage: str, driver: str, node: str) -> Facts:
@@ -44,9 +46,13 @@ def gather(storage: str, driver: str, node: str) -> Facts:
     begun = time.time()
     import torch
 
+    from doge_ray.engine.work.devices import gpu_fault
+
     read, refused = _copy(storage, driver, node)
+    # The count comes from the driver's own list, which is there also where nothing can start.
     gpus = torch.cuda.device_count()
-    return Facts(versions(), gpus, read, refused, _free(), begun, time.time())
+    fault = gpu_fault() if gpus else None
+    return Facts(versions(), gpus, read, refused, _free(), begun, time.time(), fault)
 
 
 def versions() -> dict[str, str]:

@@ -88,6 +88,13 @@ def check_gpus(answer: Answer) -> Finding:
     """Whether the GPUs that Ray hands out are there, and none lies idle."""
     told, there = answer.gpus, answer.facts.gpus
     finding = partial(Finding, answer.node, "GPUs")
+    if answer.facts.gpu_fault is not None:
+        return finding(
+            "error",
+            f"{there} there, but no tensor can be put on them: {answer.facts.gpu_fault}",
+            "look at nvidia-smi and torch.version.cuda there: the driver may be older than the "
+            "build of torch, or the GPU be lost or in exclusive use",
+        )
     if told > there:
         return finding(
             "error",

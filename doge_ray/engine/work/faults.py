@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 
 from doge_ray.engine.cluster.ray_private import is_startup_timeout
+from doge_ray.engine.work.devices import UnusableGpuError
 
 # Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
 LOSSES = 32
@@ -31,7 +32,8 @@ def is_hopeless(error: BaseException) -> bool:
 def is_of_accelerator(error: BaseException) -> bool:
     """Whether a device failed under a process, which then can do nothing more with it."""
     said = any(text in str(error) for text in ("CUDA error", "HIP error", "NCCL error"))
-    return isinstance(error, torch.AcceleratorError) or (isinstance(error, RuntimeError) and said)
+    known = isinstance(error, torch.AcceleratorError | UnusableGpuError)
+    return known or (isinstance(error, RuntimeError) and said)
 
 
 def is_loss(error: BaseException) -> bool:

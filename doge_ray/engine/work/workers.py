@@ -26,6 +26,7 @@ from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.cluster.notice import Notice
 from doge_ray.engine.cluster.ray_private import leaving_ctrl_c_alone
 from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work.devices import own_device, require_given_gpus
 from doge_ray.engine.work.faults import (
     LOSSES,
     causes,
@@ -91,12 +92,6 @@ def run_here(jobs: Sequence[Job], resources: ResourceConfig, report: Report) -> 
         job.run(World.current(own_device(resources), Notice()), report)
 
 
-def own_device(resources: ResourceConfig) -> torch.device:
-    """The device of a process that computes by itself: Ray shows it the GPU it was given."""
-    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
-    return torch.device("cuda" if use_gpu else "cpu")
-
-
 def failure_of_one(error: RayError) -> WorkerGroupError:
     """What a process ended with, as a group of one would tell it."""
     cause = error.cause if isinstance(error, RayTaskError) else error
@@ -149,6 +144,7 @@ def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
 
 def _work_together(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
+    require_given_gpus()
     world = World.current(ray.train.torch.get_device(), Notice())
     for job in config["jobs"]:
         job.run(world, ray.train.report)

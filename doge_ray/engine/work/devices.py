@@ -1,0 +1,50 @@
+"""The device that a process computes on, and whether it can."""
+
+from __future__ import annotations
+
+import ray
+import torch
+
+from doge_ray.config.schema import ResourceConfig
+
+
+class UnusableGpuError(RuntimeError):
+    """A process was given a GPU that it cannot compute on."""
+
+
+def own_device(resources: ResourceConfig) -> torch.device:
+    """The device of a process that computes by itself: Ray shows it the GPU it was given.
+
+    Raises:
+        UnusableGpuError: that cannot be used.
+    """
+    require_given_gpus()
+    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
+def require_given_gpus() -> None:
+    """Refuse to compute on a processor in silence where a GPU was given for it.
+
+    Raises:
+        UnusableGpuError: names it and the reason.
+    """
+    context = ray.get_runtime_context()
+    given = context.get_accelerator_ids().get("GPU", []) if ray.is_initialized() else []
+    fault = gpu_fault() if given else None
+    if fault is not None:
+        raise UnusableGpuError(
+            f"GPU {', '.join(given)} of node {context.get_node_id()[:8]}, which Ray gave to this "
+            f"process, cannot be used: {fault}; look at nvidia-smi and torch.version.cuda there, "
+            "start Ray there with --num-gpus 0, or set resources.gpus_per_worker=0"
+        )
+
+
+def gpu_fault() -> str | None:
+    """Why this process cannot put a tensor on each GPU that it is shown; None where it can."""
+    try:
+        for device in range(max(1, torch.cuda.device_count())):
+            torch.zeros(1, device=f"cuda:{device}").item()
+    except Exception as error:  # of a driver, the kinds of error are many
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return None
