@@ -139,6 +139,13 @@ class FilesData(DataSection):
     dev_fraction: float = setting(
         0.1, "share of a source domain held out where it has no dev split", gt=0, lt=0.5
     )
+    max_rows: int = setting(
+        10_000_000,
+        "rows of a file beyond which it is refused: all of them are held in memory",
+        unit="rows",
+        ge=1,
+        extensible=True,
+    )
 
 
 class OntonotesData(DataSection):

@@ -16,6 +16,7 @@ from doge_ray.errors import InputError
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = 200
 MOST_VALUES, DEEPEST = 10_000, 40
+LARGEST = 1 << 20  # bytes of a file: YAML is read at a few MB a minute
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -103,6 +104,8 @@ def read_yaml(text: str, what: str) -> Any:
 def read_settings(path: Path) -> dict[str, Any]:
     """The mapping at the top of a YAML file."""
     try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path}: larger than {LARGEST >> 20} MiB, so it is no sweep's file")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as YAML in UTF-8: {error}") from None

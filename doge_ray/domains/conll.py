@@ -14,6 +14,7 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 
+from doge_ray.domains.tabular import LONGEST_TEXT, too_long
 from doge_ray.domains.tags import NO_TYPE, Sentence, fault_of_tag, is_tag
 from doge_ray.errors import InputError
 
@@ -182,6 +183,8 @@ def _lines(file: Path) -> Iterator[Line]:
         raise InputError(f"{file}, line {number}: not UTF-8; save the file as UTF-8") from error
     # Not splitlines, nor split(): words may hold rare kinds of line ends and blanks.
     for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > LONGEST_TEXT:
+            raise too_long(f"{file}, line {number}")
         stripped = line.strip(" \t\r")
         parts = stripped.split("\t") if "\t" in stripped else re.split(" +", stripped)
         yield Line(number, tuple(parts) if stripped else (), "\t" in stripped)

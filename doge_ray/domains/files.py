@@ -136,7 +136,7 @@ def split_files(folder: Path) -> dict[str, Path]:
 def _by_column(files: dict[str, Path], data: FilesData) -> dict[str, Splits]:
     domains: dict[str, Splits] = defaultdict(lambda: defaultdict(list))
     for split, file in files.items():
-        for row in read_records(file, (*_columns(data), data.domain)):
+        for row in read_records(file, (*_columns(data), data.domain), data.max_rows):
             domains[row.name(data.domain)][split].append(row)
     place = f"column {data.domain!r} of {data.path}"
     check_domains(data.source_domains, data.target_domains, domains, place)
@@ -158,7 +158,10 @@ def _by_folder(path: Path, data: FilesData) -> dict[str, Splits]:
     domains: dict[str, Splits] = {}
     for domain in named:
         files = split_files(folders[domain])
-        rows = {split: read_records(file, _columns(data)) for split, file in files.items()}
+        rows = {
+            split: read_records(file, _columns(data), data.max_rows)
+            for split, file in files.items()
+        }
         domains[domain] = defaultdict(list, rows)
     return domains
 

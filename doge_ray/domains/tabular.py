@@ -6,18 +6,20 @@ import csv
 import io
 import json
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from doge_ray.domains.labelled import LabelledText
 from doge_ray.errors import InputError, one_form, suggestion
 from doge_ray.terminal import write
 
+LONGEST_TEXT = 10 << 20  # bytes
 _WHOLE = re.compile(r"-?\d+\.0")
 
 
@@ -73,20 +75,35 @@ class Record(NamedTuple):
         return self.values[column]
 
 
-def read_records(file: Path, columns: Collection[str]) -> list[Record]:
+def read_records(file: Path, columns: Collection[str], max_rows: int = 1 << 40) -> list[Record]:
     """The rows of a .jsonl, .json (one object per line), .csv or .parquet file.
 
-    ``columns`` are those that will be asked for; a Parquet file is read no further.
+    Args:
+        file: where from.
+        columns: those that will be asked for; a Parquet file is read no further.
+        max_rows: more are refused, before memory ends.
 
     Raises:
-        InputError: the file is missing, of another kind, malformed or without one of the columns.
+        InputError: the file is missing, of another kind, malformed, without one of the columns, or
+            too long; or a line or text of it is.
     """
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise InputError(f"{file}: {file.suffix!r} files are not read; write {', '.join(READERS)}")
     if not file.is_file():
         raise InputError(f"{file}: there is no such file; check data.path or data.root")
-    return [Record(file, number, values) for number, values in reader(file, columns)]
+    rows = reader(file, columns, max_rows)
+    records = [Record(file, number, values) for number, values in islice(rows, max_rows + 1)]
+    if len(records) > max_rows:
+        raise _too_many(file, max_rows)
+    return records
+
+
+def _too_many(file: Path, max_rows: int) -> InputError:
+    return InputError(
+        f"{file} has more than {max_rows:,} rows, which are all held in memory; where there is "
+        "memory for them raise data.max_rows, else leave some out"
+    )
 
 
 def labelled_text(
@@ -131,9 +148,12 @@ Numbered = Iterator[tuple[int, Mapping[str, Any]]]
 """Values by column, each with the line of its file (Parquet: its row, from 1)."""
 
 
-def _json_lines(file: Path, _: Collection[str]) -> Numbered:
-    with file.open("rb") as lines:
+def _json_lines(file: Path, _: Collection[str], __: int) -> Numbered:
+    with file.open("rb") as content:
+        lines = iter(lambda: content.readline(LONGEST_TEXT + 1), b"")
         for number, line in enumerate(lines, 1):
+            if len(line) > LONGEST_TEXT:
+                raise too_long(f"{file}, line {number}")
             if not line.strip():
                 continue
             try:
@@ -150,8 +170,8 @@ def _json_lines(file: Path, _: Collection[str]) -> Numbered:
             yield number, values
 
 
-def _csv(file: Path, columns: Collection[str]) -> Numbered:
-    csv.field_size_limit(sys.maxsize)  # a long text is no mistake
+def _csv(file: Path, columns: Collection[str], _: int) -> Numbered:
+    csv.field_size_limit(LONGEST_TEXT)
     content = _utf8(file)
     delimiter = _delimiter(file, content.partition("\n")[0], columns)
     reader = csv.DictReader(io.StringIO(content, newline=""), strict=True, delimiter=delimiter)
@@ -164,6 +184,8 @@ def _csv(file: Path, columns: Collection[str]) -> Numbered:
                 raise _bad_csv(file, reader.line_num, f"not the header's {len(header)} fields")
             yield reader.line_num, values
     except csv.Error as error:
+        if "field limit" in str(error):
+            raise too_long(f"{file}, line {reader.line_num + 1}") from error
         raise _bad_csv(file, reader.line_num + 1, str(error)) from error
 
 
@@ -191,16 +213,35 @@ def _utf8(file: Path) -> str:
         raise InputError(f"{file}, line {line}: not UTF-8; save the file as UTF-8") from error
 
 
-def _parquet(file: Path, columns: Collection[str]) -> Numbered:
+def too_long(place: str) -> InputError:
+    """The error of a line or text beyond ``LONGEST_TEXT``."""
+    return InputError(
+        f"{place}: longer than {LONGEST_TEXT >> 20} MiB; cut it, since a model reads some hundred "
+        "words of a text, or mend its line ends"
+    )
+
+
+def _parquet(file: Path, columns: Collection[str], max_rows: int) -> Numbered:
     try:
         with pq.ParquetFile(file) as table:
             there = table.schema_arrow.names
             _check_columns(str(file), columns, there)
-            rows = table.read(columns=list(columns)).to_pylist()
+            # A few bytes may stand for millions of equal rows.
+            if table.metadata.num_rows > max_rows:
+                raise _too_many(file, max_rows)
+            content = table.read(columns=list(columns))
+            for column in filter(_holds_text, content.columns):
+                if (pc.max(pc.binary_length(column)).as_py() or 0) > LONGEST_TEXT:
+                    raise too_long(str(file))
+            rows = content.to_pylist()
     # Some values Arrow can hold and Python cannot, such as dates before the year 1.
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{file}: not a readable Parquet file ({error}); write it anew") from error
     yield from enumerate(rows, 1)
+
+
+def _holds_text(column: pa.ChunkedArray) -> bool:
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
 def _check_columns(place: str, columns: Iterable[str], there: Sequence[str]) -> None:
