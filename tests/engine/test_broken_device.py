@@ -108,3 +108,12 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_no_processor(
     ) as error:
         own_device(ResourceConfig())
     assert is_of_accelerator(error.value)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_share_of_a_gpu_is_a_share_of_its_memory() -> None:
+    device = own_device(ResourceConfig(gpus_per_worker=0.1))
+    whole = torch.cuda.get_device_properties(0).total_memory
+    with pytest.raises(torch.OutOfMemoryError):
+        torch.empty(whole // 5, dtype=torch.uint8, device=device)
+    torch.cuda.set_per_process_memory_fraction(1.0)

@@ -46,7 +46,6 @@ def sweep(path: Path, *overrides: str, fleet: Fleet) -> SweepConfig:
         ([HEAD, ONE_GPU], ["gpus_per_worker=0"], 12),
         ([FOUR_GPUS], ["gpus_per_worker=0.25"], 16),
         ([FOUR_GPUS], ["gpus_per_worker=0.6"], 4),  # 0.6 of a GPU is of one GPU
-        ([ONE_GPU, ONE_GPU, FOUR_GPUS], ["gpus_per_worker=2"], 2),
         ([ONE_GPU] * 5, ["trial_workers=2"], 2),
         ([HEAD] * 3, ["trial_workers=2", "cpus_per_worker=3"], 1),
     ],
@@ -76,7 +75,7 @@ def test_a_worker_takes_a_gpu_where_there_is_one_or_may_be_one(path: Path) -> No
 @pytest.mark.parametrize(
     ("fleet", "setting", "message"),
     [
-        (Fleet((ONE_GPU,) * 8), "gpus_per_worker=2", "need 1 CPU and 2 GPU each, on one node"),
+        (Fleet((ONE_GPU,) * 8), "cpus_per_worker=9", "need 9 CPU and 1 GPU each, on one node"),
         (Fleet((HEAD,)), "gpus_per_worker=1", "has room for 0 at most"),
         (Fleet((HEAD,)), "stage_workers=5", "5 worker.s. need 1 CPU each.* room for 4 at most"),
         (Fleet((HEAD,)), "trial_workers=8", "8 worker.s. need 1 CPU each.* room for 4 at most"),
@@ -212,7 +211,8 @@ def test_a_sweep_waits_for_machines_of_ones_own_but_not_for_ever(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["gpus_per_worker=1.5"], "gpus_per_worker=1.5: beyond one, choose a whole number"),
+        (["gpus_per_worker=1.5"], "gpus_per_worker=1.5: a worker computes on one GPU"),
+        (["gpus_per_worker=2"], "gpus_per_worker=2: a worker computes on one GPU; choose 1, and"),
         (["gpus_per_worker=0.5", "trial_workers=2"], "workers of one job cannot share a GPU"),
         (["gpus_per_worker=0.5", "stage_workers=2"], "workers of one job cannot share a GPU"),
     ],

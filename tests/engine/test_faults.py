@@ -20,6 +20,9 @@ from doge_ray.engine.work.workers import failure_of_one
 
 BUG = ValueError("label 7 is not among the classes\nmore")
 PEER = RuntimeError("[../gloo/transport/tcp/pair.cc:538] Connection closed by peer [10.0.0.2]")
+LATE = RuntimeError(
+    "[../gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 1800000ms for recv operation"
+)
 DIED = ActorDiedError()
 
 
@@ -36,6 +39,7 @@ def group(*errors: Exception) -> WorkerGroupError:
         SmallerBatchError(),
         group(DIED),
         group(DIED, PEER, PEER),
+        group(DIED, LATE),
         group(PEER, torch.distributed.DistNetworkError("reset")),
         group(BUG, DIED),  # what failed beside a lost worker may have failed because of it
         group(SmallerBatchError(), PEER),
@@ -46,7 +50,16 @@ def test_what_was_lost_does_not_count(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [BUG, FloatingPointError("nan"), OSError(28, "full"), group(BUG), group(PEER, BUG)]
+    "error",
+    [
+        BUG,
+        FloatingPointError("nan"),
+        OSError(28, "full"),
+        group(BUG),
+        group(PEER, BUG),
+        group(LATE, LATE),
+        group(PEER, LATE),  # who gives up first closes its connections
+    ],
 )
 def test_what_the_code_raised_counts(error: Exception) -> None:
     assert not is_loss(error)
@@ -74,6 +87,11 @@ def test_only_a_loss_that_is_not_finite_is_hopeless() -> None:
 def test_a_group_is_described_by_the_error_that_ended_it() -> None:
     expected = "ValueError: label 7 is not among the classes"
     assert describe(BUG) == describe(group(PEER, BUG)) == expected
+
+
+def test_a_group_that_waited_in_vain_names_the_processes_that_did() -> None:
+    assert describe(group(PEER, LATE, LATE)).startswith("process 1, 2 waited in vain for the other")
+    assert describe(group(LATE, BUG)) == describe(BUG)
 
 
 def test_a_group_that_never_came_up_is_described_by_what_it_lacked() -> None:

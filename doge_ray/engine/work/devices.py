@@ -19,8 +19,13 @@ def own_device(resources: ResourceConfig) -> torch.device:
         UnusableGpuError: that cannot be used.
     """
     require_given_gpus()
-    use_gpu = resources.gpus_per_worker != 0 and torch.cuda.is_available()
-    return torch.device("cuda" if use_gpu else "cpu")
+    share = resources.gpus_per_worker
+    if share == 0 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if share is not None and share < 1:
+        # What torch keeps for later would else be missed by the others on this GPU.
+        torch.cuda.set_per_process_memory_fraction(share)
+    return torch.device("cuda")
 
 
 def require_given_gpus() -> None:

@@ -58,14 +58,19 @@ def causes(error: BaseException) -> list[BaseException]:
         return [error.controller_failure]
     failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else [error]
     own = [each for each in failures if not is_loss(each) and not _lost_its_peer(each)]
-    return own or list(failures)
+    return own or list(filter(_waited_in_vain, failures)) or list(failures)
 
 
 def describe(error: BaseException) -> str:
     """One line: the kind of error and its message."""
     cause, *_ = causes(error)
     lines = str(cause).strip().splitlines() or [""]
-    return f"{type(cause).__name__}: {lines[0]}"
+    told = f"{type(cause).__name__}: {lines[0]}"
+    failures = error.worker_failures if isinstance(error, WorkerGroupError) else {}
+    ranks = [str(rank) for rank, each in failures.items() if _waited_in_vain(each)]
+    if ranks and _waited_in_vain(cause):
+        return f"process {', '.join(ranks)} waited in vain for the others of its group: {told}"
+    return told
 
 
 def is_memory_kill(text: str) -> bool:
@@ -74,8 +79,18 @@ def is_memory_kill(text: str) -> bool:
 
 
 def _is_loss_of_group(failures: Collection[BaseException]) -> bool:
-    """When one worker goes, those that wait for it fail too: with errors of their connections."""
-    return any(map(is_loss, failures)) or all(map(_lost_its_peer, failures))
+    """When one worker goes, those that wait for it fail too: with errors of their connections.
+
+    Where all are there and some waited in vain, they would do so again.
+    """
+    if any(map(is_loss, failures)):
+        return True
+    return all(map(_lost_its_peer, failures)) and not any(map(_waited_in_vain, failures))
+
+
+def _waited_in_vain(error: BaseException) -> bool:
+    """Whether an exchange between processes ended by its time limit."""
+    return _lost_its_peer(error) and "timed out waiting" in str(error).lower()
 
 
 def _lost_its_peer(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from ray.train import (
     TrainingFailedError,
     WorkerGroupError,
 )
-from ray.train.torch import TorchTrainer
+from ray.train.torch import TorchConfig, TorchTrainer
 
 from doge_ray.config.schema import ResourceConfig
 from doge_ray.engine.cluster.capacity import worker_resources
@@ -38,6 +38,8 @@ from doge_ray.engine.work.faults import (
 from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.stages.world import World
 
+EXCHANGE_SECONDS = 1800
+"""What a process waits for another in an exchange: that one may first write a large snapshot."""
 _LOGGER = logging.getLogger(__name__)
 _Trainer = leaving_ctrl_c_alone(TorchTrainer)
 
@@ -129,7 +131,14 @@ def _in_a_group(
         callbacks=callbacks,
     )
     work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker}
-    _Trainer(_work_together, train_loop_config=work, scaling_config=scaling, run_config=run).fit()
+    trainer = _Trainer(
+        _work_together,
+        train_loop_config=work,
+        torch_config=TorchConfig(timeout_s=EXCHANGE_SECONDS),
+        scaling_config=scaling,
+        run_config=run,
+    )
+    trainer.fit()
     store.delete(f"train/{name}")
 
 
