@@ -228,3 +228,30 @@ def test_the_kuberay_containers_mount_volumes_that_exist(kuberay):
         volumes = {volume["name"] for volume in pod(group)["volumes"]}
         for container in pod(group)["containers"]:
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+@pytest.mark.parametrize("name", RAY_UP)
+def test_the_clusters_password_is_its_owners_alone(name, tmp_path):
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("secret")
+    in_shell(tmp_path, commands(name, "setup_commands")[0])
+    assert (tmp_path / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
+    told = (ROOT / name).read_text().split("chmod 600")[0].splitlines()
+    assert "ray get-auth-token --generate" in told[-2]
+
+
+@pytest.mark.parametrize("name", RAY_UP)
+def test_mlflow_is_started_again_when_it_dies(name, tmp_path):
+    """Runs the very command, with a server that ends at once."""
+    [mlflow] = [c for c in commands(name, "head_start_ray_commands") if "mlflow server" in c]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/mlflow").write_text('#!/bin/sh\necho "$@" >> ~/started; exit 1\n')
+    (tmp_path / "bin/mlflow").chmod(0o755)
+    (tmp_path / "bin/sleep").write_text("#!/bin/sh\n[ $(wc -l < ~/started) -lt 3 ] || kill $PPID\n")
+    (tmp_path / "bin/sleep").chmod(0o755)
+    place = "export DOGE_RAY_BUCKET=/b DOGE_RAY_SHARED=/b PATH=$HOME/bin:$PATH; "
+    in_shell(tmp_path, place + mlflow.replace("setsid --fork ", "") + " || true")
+    starts = (tmp_path / "started").read_text().splitlines()
+    assert len(starts) == 3
+    assert f"--backend-store-uri sqlite:///{tmp_path}/mlflow.db" in starts[2]
+    assert starts[2].endswith("--artifacts-destination /b/mlflow")
