@@ -234,7 +234,7 @@ def test_the_kuberay_containers_mount_volumes_that_exist(kuberay):
 def test_the_clusters_password_is_its_owners_alone(name, tmp_path):
     (tmp_path / ".ray").mkdir()
     (tmp_path / ".ray/auth_token").write_text("secret")
-    in_shell(tmp_path, commands(name, "setup_commands")[0])
+    in_shell(tmp_path, next(commands(name, "setup_commands")))
     assert (tmp_path / ".ray/auth_token").stat().st_mode & 0o777 == 0o600
     told = (ROOT / name).read_text().split("chmod 600")[0].splitlines()
     assert "ray get-auth-token --generate" in told[-2]
