@@ -17,5 +17,5 @@ def not_finite(state: Mapping[str, Tensor]) -> str:
     names = [name for name, tensor in state.items() if tensor.is_floating_point()]
     if not names:
         return ""
-    finite = torch.stack([state[name].isfinite().all() for name in names]).tolist()
+    finite = torch.stack([state[name].isfinite().all() for name in names]).cpu().tolist()
     return next((name for name, each in zip(names, finite, strict=True) if not each), "")
