@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pyarrow import fs
 
 from doge_ray.atomic import new_folder, replaced_folder, write_file
 from doge_ray.engine.store.copies import local_copy
+from doge_ray.engine.store.lease import Lease
 from doge_ray.errors import InputError
 
 _LOCAL = fs.LocalFileSystem()
@@ -138,7 +139,7 @@ class Bucket(Backend):
 
     @property
     def abandoned_after(self) -> float:
-        """An hour: it has no lock, so another sweep may be writing."""
+        """An hour: what is uploaded shows no change until all of it has come."""
         return 3600.0
 
     def write(self, path: str, data: bytes) -> None:
@@ -167,8 +168,8 @@ class Bucket(Backend):
         return local_copy(path, lambda folder: self._download(path, folder))
 
     def lock(self) -> AbstractContextManager[object]:
-        """No lock at all: whoever names a bucket must see to it that one sweep uses it."""
-        return nullcontext()
+        """A lease, which runs out when its holder has died."""
+        return Lease(self).acquire()
 
     def _at(self, path: str) -> str:
         return f"{self.path}/{path}"

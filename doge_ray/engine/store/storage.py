@@ -88,7 +88,7 @@ class Storage:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other sweeps out; the lock of a killed one is free. Buckets cannot be locked.
+        """Keep other sweeps out; the lock of a killed one is free, in a bucket after a minute.
 
         Raises:
             InputError: another sweep runs in this storage.
