@@ -18,6 +18,7 @@ CASES = {
     "texts": 10_000,
     "model_folders": 2_000,  # a network is built in each
     "storages": 1_000,  # a report is made and a sweep prepared in each
+    "names": 2_000,  # two trainings in each
 }
 """By module: how many cases ``make fuzz`` runs of each."""
 RAN: Counter[str] = Counter()

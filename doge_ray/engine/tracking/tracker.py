@@ -33,6 +33,7 @@ _MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would tell a server of its makers'
 }
 SUPERSEDED = "superseded"
 _MARKS = {SUPERSEDED, "error"}
