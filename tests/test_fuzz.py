@@ -11,6 +11,7 @@ SHARES = {
     "texts": 150,
     "model_folders": 15,
     "storages": 4,
+    "names": 3,
 }
 
 
