@@ -139,6 +139,12 @@ FAULTS = [
         rounds=True,
     ),
     Fault(
+        "an accelerator fails under a trial's process",
+        inflict.nothing,
+        variables=INJECTED | {"DOGE_RAY_BREAKS": "30"},
+    ),
+    Fault("another sweep is started on the same storage", inflict.start_another),
+    Fault(
         "a loss becomes NaN",
         inflict.nothing,
         DIVERGING,

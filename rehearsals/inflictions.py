@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from rehearsals.services import (
     start_cluster,
 )
 from rehearsals.subject import Subject
+from tests.engine.project import command, environment
 
 MINUTE = 60.0
 NOTICE = 15.0
@@ -170,6 +172,20 @@ def run_short_of_memory(scene: Scene) -> None:
         return any(f'"micro_batch_size": {SCARCE_ROWS}' in result for result in results)
 
     scene.subject.wait_until(took_parts, "a training with a smaller micro-batch")
+
+
+def start_another(scene: Scene) -> None:
+    """The same command is given once more; it is refused while the first one runs."""
+    subject = scene.subject
+    other = subprocess.run(
+        command("sweep", str(subject.path)),
+        env=environment() | subject.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if other.returncode != 2 or "another sweep runs in" not in other.stderr:
+        raise RuntimeError(f"a second sweep was let in: {other.stdout}{other.stderr}")
 
 
 def nothing(scene: Scene) -> None:

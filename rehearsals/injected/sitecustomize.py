@@ -2,9 +2,13 @@
 
 ``DOGE_RAY_ROWS``: more sequences at once ask for memory that no machine has.
 ``DOGE_RAY_DIVERGES``: a training with this learning rate blows up.
+``DOGE_RAY_BREAKS``: the first process of a session that trains loses its accelerator, so to say,
+after that many steps, and every step that it takes then fails.
 """
 
 import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import wrapt
@@ -41,3 +45,35 @@ def make_diverge(optim: Any) -> None:
             super().__init__(*args, lr=BEYOND_ANY_NUMBER if lr == rate else lr, **kwargs)
 
     optim.AdamW = AdamW
+
+
+@wrapt.when_imported("torch.optim")
+def make_break(optim: Any) -> None:
+    """Let a process fail in all that it does from a certain step on."""
+    if "DOGE_RAY_BREAKS" not in os.environ:
+        return
+    steps = int(os.environ["DOGE_RAY_BREAKS"])
+    whole: Any = optim.AdamW
+
+    class AdamW(whole):
+        taken = 0
+
+        def step(self, *args: Any, **kwargs: Any) -> Any:
+            AdamW.taken += 1
+            if AdamW.taken > steps and _is_first_to_train():
+                from torch import AcceleratorError
+
+                raise AcceleratorError("CUDA error: an illegal memory access was encountered")
+            return super().step(*args, **kwargs)
+
+    optim.AdamW = AdamW
+
+
+def _is_first_to_train() -> bool:
+    """Whether no other process of this session was asked before."""
+    mark = Path(tempfile.gettempdir()) / f"broken-{os.getsid(0)}"
+    try:
+        mark.open("x").write(str(os.getpid()))
+    except FileExistsError:
+        return mark.read_text() == str(os.getpid())
+    return True
