@@ -14,10 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-# Control characters but for line ends and tabs, halves of characters, and what turns the direction
-# of the text around it.
+# Control characters but for line ends and tabs, halves of characters, what cannot be seen, and what
+# turns the direction of the text around it.
 _ORDERS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 
 

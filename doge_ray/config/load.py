@@ -56,7 +56,19 @@ def configure(path: Path, pairs: Iterable[tuple[str, Any]], place: str) -> Sweep
         if full in _OTHER_DATA:
             settings.pop("paper", None)  # it is of the file's own domains
         _assign(settings, full, value)
-    return validate(with_new_names(settings, place, say=True), place)
+    config = validate(with_new_names(settings, place, say=True), place)
+    _refuse_idle_gpus(config, place)
+    return config
+
+
+def _refuse_idle_gpus(config: SweepConfig, place: str) -> None:
+    """What was started with more can still be read, and goes on with one."""
+    gpus = config.resources.gpus_per_worker or 0
+    if gpus > 1:
+        raise InputError(
+            f"{place}: resources.gpus_per_worker={gpus:g}: a worker computes on one GPU; choose 1, "
+            "and resources.trial_workers=2 for a training that spans two"
+        )
 
 
 def validate(settings: dict[str, Any], place: str) -> SweepConfig:
@@ -99,10 +111,10 @@ def parse_pair(argument: str) -> tuple[str, Any]:
 
 def _whole(text: str, what: str) -> Any:
     """The YAML value of a text; nothing of it is a comment, as it would be in a file."""
-    value, (before, *comment) = read_yaml(text, what), re.split(r"\s#", text, maxsplit=1)
+    value, (before, *comment) = read_yaml(text, what), re.split(r"(?:^|\s)#", text, maxsplit=1)
     if not comment or _reads_differently(before, value, what):
         return value
-    if value == before.strip():
+    if value in (before.strip(), None):
         return text.strip()
     raise InputError(f"{what} followed by a comment, '#{comment[0]}'; leave it out, or quote it")
 
@@ -217,7 +229,7 @@ def _explain(problem: dict[str, Any], keys: set[str]) -> str:
         return f"{key} is not set; it has no default"
     if kind.startswith("union_tag"):
         return f"data.set={SHORT.repr(value.get('set'))}; allowed: {', '.join(DATA_SETS)}"
-    if kind in _REMEDIES:
+    if kind in _REMEDIES and not (kind == "string_type" and isinstance(value, list | dict)):
         return f"{key}={shown}: {_REMEDIES[kind].format(key=key.rpartition('.')[2])}"
     message = problem["msg"].removeprefix("Value error, ")
     if kind == "value_error":

@@ -125,11 +125,8 @@ class ResourceConfig(Section):
     @model_validator(mode="after")
     def _placeable(self) -> ResourceConfig:
         gpus, workers = self.gpus_per_worker or 0.0, max(self.trial_workers, self.stage_workers)
-        if gpus > 1:
-            raise ValueError(
-                f"gpus_per_worker={gpus:g}: a worker computes on one GPU; choose 1, and "
-                "trial_workers=2 for a training that spans two"
-            )
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError(f"gpus_per_worker={gpus:g}: beyond one, choose a whole number")
         if 0 < gpus < 1 < workers:
             raise ValueError(
                 f"gpus_per_worker={gpus:g}: workers of one job cannot share a GPU; choose 1, or "

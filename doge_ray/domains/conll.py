@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from doge_ray.errors import InputError
 
 WORD_2012, ENTITY_2012 = 3, 10
 _GENRE = re.compile(r"#begin document \(([^/)]+)")
+_MARKS_2012 = (("#begin", "document"), ("#end", "document"))
 _BRACKETS = re.compile(r"(?:\(([^()*\s]+))?(\*)?(\))?")
 
 
@@ -34,8 +36,9 @@ class Line(NamedTuple):
 def read_conll(file: Path) -> list[Sentence]:
     """The sentences of a file with columns split by tabs or blanks.
 
-    A line that starts with -DOCSTART- ends a sentence, as a blank one does. Comments start with #,
-    stand before the first word of a sentence and have not the columns of a word.
+    A line that starts with -DOCSTART- ends a sentence, as a blank one does, and so do the marks of
+    documents that CoNLL-2012 has. Comments start with #, stand before or behind a sentence and have
+    not the columns or not the tag of a word.
 
     Raises:
         InputError: not UTF-8, a word without a tag or with other columns than most words have, or
@@ -52,7 +55,7 @@ def read_conll(file: Path) -> list[Sentence]:
 
 def _without_mark(line: Line) -> Line:
     """The mark of a document as a blank line."""
-    is_mark = line.columns[:1] == ("-DOCSTART-",)
+    is_mark = line.columns[:1] == ("-DOCSTART-",) or line.columns[:2] in _MARKS_2012
     return Line(line.number, ()) if is_mark else line
 
 
@@ -71,15 +74,19 @@ def _look(line: Line) -> tuple[int, bool]:
 
 
 def _words(lines: list[Line], usual: Line) -> list[Line]:
-    """What stands between two blank lines, without the comments that it begins with."""
-    return list(dropwhile(lambda line: _is_comment(line, usual), lines))
+    """What stands between two blank lines, without the comments that it begins or ends with."""
+    is_comment = partial(_is_comment, usual=usual)
+    begun = list(dropwhile(is_comment, lines))
+    return list(dropwhile(is_comment, reversed(begun)))[::-1]
 
 
 def _is_comment(line: Line, usual: Line) -> bool:
-    if line.columns[0][0] != "#":
+    if line.columns[0][0] != "#" or len(line.columns) != len(usual.columns):
+        return line.columns[0][0] == "#"
+    if is_tag(line.columns[-1]):
         return False
-    has_columns = len(line.columns) == len(usual.columns)
-    return not has_columns or (usual.has_tabs > line.has_tabs and not is_tag(line.columns[-1]))
+    # Else it is a word whose tag is misspelt.
+    return usual.has_tabs > line.has_tabs or (line.columns[0] == "#" and not line.has_tabs)
 
 
 def _sentence(file: Path, lines: list[Line], usual: Line) -> Sentence:
@@ -93,7 +100,7 @@ def _check_word(place: str, line: Line, usual: Line) -> None:
     width, most = len(line.columns), len(usual.columns)
     fault = fault_of_tag(line.columns[-1]) if width > 1 else "is no tag"
     comments = (
-        "; a comment stands before a sentence, with other columns than a word"
+        "; a comment stands before or behind a sentence, and begins with '# '"
         if line.columns[0][0] == "#"
         else ""
     )

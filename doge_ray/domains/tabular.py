@@ -173,7 +173,10 @@ def _json_lines(file: Path, _: Collection[str], __: int) -> Numbered:
 def _csv(file: Path, columns: Collection[str], _: int) -> Numbered:
     csv.field_size_limit(LONGEST_TEXT)
     content = _utf8(file)
-    delimiter = _delimiter(file, content.partition("\n")[0], columns)
+    first = io.StringIO(content, newline="").readline()
+    if len(first) > LONGEST_TEXT:
+        raise too_long(f"{file}, line 1")
+    delimiter = _delimiter(file, first, columns)
     reader = csv.DictReader(io.StringIO(content, newline=""), strict=True, delimiter=delimiter)
     try:
         header = reader.fieldnames or ()
@@ -192,7 +195,7 @@ def _csv(file: Path, columns: Collection[str], _: int) -> Numbered:
 def _delimiter(file: Path, header: str, columns: Collection[str]) -> str:
     """The comma, or what else parts the columns that are asked for; that is said."""
     for delimiter in (",", ";", "\t", "|"):
-        if set(columns) <= set(next(csv.reader([header.strip("\r")], delimiter=delimiter), ())):
+        if set(columns) <= set(header.strip("\r\n").replace('"', "").split(delimiter)):
             if delimiter != ",":
                 write(f"{file}: its columns are parted by {delimiter!r}, not by commas", error=True)
             return delimiter

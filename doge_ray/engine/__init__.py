@@ -9,7 +9,7 @@ command), ``dry_run`` (what a sweep would cost).
 
 import os
 
-# Read by Ray when it is imported or started, so they stand before any import of it.
+# Read by Ray and MLflow when they are imported or started, so they stand before any import of them.
 for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",  # progress is ours to print,
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # results ours to keep,
@@ -20,5 +20,6 @@ for _name, _value in {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "120",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would tell a server of its makers'
 }.items():
     os.environ.setdefault(_name, _value)

@@ -10,7 +10,6 @@ import torch
 from doge_ray.domains.batches import Rows
 
 # What is no error class of its own: memory of a processor, and of a GPU outside torch's own pool.
-# A library that finds no room for its own workspace often says no more than that it did not start.
 _SAID = (
     "DefaultCPUAllocator: can't allocate memory",
     "CUDA error: out of memory",
@@ -21,13 +20,18 @@ _SAID = (
     "Cuda failure 'out of memory'",
     "Cuda failure 2 'out of memory'",
     "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_NOT_INITIALIZED",
     "CUDNN_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_INTERNAL_ERROR",
-    "CUDNN_STATUS_NOT_INITIALIZED",
     "CUSOLVER_STATUS_ALLOC_FAILED",
     "HIPBLAS_STATUS_ALLOC_FAILED",
     "backend out of memory",
+)
+
+
+# So does a library that finds no room for its workspace, and one whose device is lost.
+_SAID_TOO = (
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "CUDNN_STATUS_INTERNAL_ERROR",
+    "CUDNN_STATUS_NOT_INITIALIZED",
 )
 
 
@@ -35,7 +39,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed, on a GPU or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return any(text in str(error) for text in _SAID)
+    if any(text in str(error) for text in _SAID):
+        return True
+    return any(text in str(error) for text in _SAID_TOO) and _memory_is_short()
+
+
+def _memory_is_short() -> bool:
+    """Whether little of a GPU is free, where there is one; a lost one says nothing of that."""
+    try:
+        if not torch.cuda.is_available():
+            return True
+        free, whole = torch.cuda.mem_get_info()
+    except RuntimeError:
+        return False
+    return free < whole / 10
 
 
 def in_parts_that_fit(work: Callable[[Rows], None], rows: Rows) -> None:

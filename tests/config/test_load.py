@@ -287,6 +287,7 @@ def test_the_environment_says_where_results_go_unless_the_sweep_does(file, monke
         ("storage=runs/c21 #2", "runs/c21 #2"),
         ("storage='runs/c21 #2'", "runs/c21 #2"),
         ("storage=runs#2", "runs#2"),
+        ("storage=#runs", "#runs"),
         ("model=a # b # c", "a # b # c"),
     ],
 )

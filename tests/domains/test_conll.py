@@ -40,6 +40,21 @@ def test_every_word_is_there(tmp_path_factory, sentences, separator, marked):
     assert [[*zip(s.words, s.tags, strict=True)] for s in read] == [words for _, words in sentences]
 
 
+COMMENTED = {
+    "two columns": "# newpar\nAnn B-PER\nleft O\n\n# sentence 2\nnow O\n",
+    "four columns": "# sent_id = 1\nAnn NNP B-NP B-PER\nleft VBD B-VP O\n\n# id is 2\nnow RB O O\n",
+    "three columns": "# id 12ab\nAnn NNP B-PER\nleft VBD O\n\nnow RB O\n",
+    "behind the sentence": "Ann B-PER\nleft O\n# sentence 2\n\nnow O\n#end document\n",
+    "documents": "#begin document (a)\nAnn B-PER\nleft O\n#end document\nnow O\n#end document\n",
+}
+
+
+@pytest.mark.parametrize("how", COMMENTED)
+def test_comments_in_files_without_tabs(tmp_path, how):
+    one, two = read_conll(written(tmp_path, COMMENTED[how]))
+    assert (one.words, two.words) == (["Ann", "left"], ["now"])
+
+
 @pytest.mark.parametrize("mark", ["-DOCSTART-", "-DOCSTART- -X- -X- O", "-DOCSTART-\tO"])
 def test_a_document_ends_a_sentence(tmp_path, mark):
     one, two = read_conll(written(tmp_path, f"{mark}\nAnn B-PER\n{mark}\n# O\nleft O\n"))

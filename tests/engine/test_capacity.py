@@ -211,7 +211,7 @@ def test_a_sweep_waits_for_machines_of_ones_own_but_not_for_ever(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["gpus_per_worker=1.5"], "gpus_per_worker=1.5: a worker computes on one GPU"),
+        (["gpus_per_worker=1.5"], "gpus_per_worker=1.5: beyond one, choose a whole number"),
         (["gpus_per_worker=2"], "gpus_per_worker=2: a worker computes on one GPU; choose 1, and"),
         (["gpus_per_worker=0.5", "trial_workers=2"], "workers of one job cannot share a GPU"),
         (["gpus_per_worker=0.5", "stage_workers=2"], "workers of one job cannot share a GPU"),

@@ -73,6 +73,18 @@ SICK: dict[str, tuple[Answer, str, str, tuple[str, ...]]] = {
         "error",
         ("2 there, but no tensor", "is too old"),
     ),
+    "a GPU that another sweep has filled": (
+        altered(gpu_fault="CUDA error: out of memory"),
+        "GPUs",
+        "warning",
+        ("2 there, but no tensor", "out of memory"),
+    ),
+    "a GPU that Ray is not to use, and that cannot be": (
+        replace(altered(gpu_fault="too old"), gpus=0.0),
+        "GPUs",
+        "warning",
+        ("torch sees 2", "told of 0"),
+    ),
     "an idle GPU": (altered(gpus=3), "GPUs", "warning", ("sees 3", "told of 2")),
     "a folder of its own": (altered(read=None), "storage", "error", ("the driver's file",)),
     "a folder that is not shared back": (

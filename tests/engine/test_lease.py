@@ -121,14 +121,30 @@ def unreachable(state: str) -> None:
     raise OSError("the way to the bucket is cut")
 
 
-def test_a_holder_that_was_taken_over_ends(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = threading.Event()
-    monkeypatch.setattr("_thread.interrupt_main", ended.set)
+def test_of_two_holders_one_ends(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of one was cut for longer than its lease lasts, and another one took over."""
+    ended: list[object] = []
+    monkeypatch.setattr("_thread.interrupt_main", ended.append)
     first = new(bucket).acquire()
     with monkeypatch.context() as cut:
         cut.setattr(first, "_write", unreachable)
         second = new(bucket).acquire()
-    assert ended.wait(20)
-    with second:
-        assert len([name for name in leases(bucket) if name.endswith(".held")]) == 1
+    assert not ended
+    time.sleep(4)
+    assert ended == [signal.SIGTERM]
+    time.sleep(2)
+    assert len(ended) == 1
     first.__exit__()
+    second.__exit__()
+
+
+def test_a_store_that_refuses_leaves_nothing_in_the_way(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(Lease, "_written", lambda self: unreachable(""))
+        with pytest.raises(OSError, match="cut"):
+            new(bucket).acquire()
+    assert leases(bucket) == []
+    with new(bucket).acquire():
+        pass

@@ -10,6 +10,7 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from tests.engine.alone import check_same_scores, check_same_weights, computed_alone
+from tests.engine.nodes import free_ports
 from tests.engine.project import make_project, run, table
 
 pytestmark = pytest.mark.ray
@@ -20,7 +21,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """Three nodes with one processor each: no two workers fit on one."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # as on one machine
-    cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": True})
+    (port,) = free_ports(1)  # Ray's usual one may be another test's
+    head = {"include_dashboard": True, "dashboard_port": port}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         for _ in range(2):
             cluster.add_node()

@@ -20,6 +20,7 @@ from doge_ray.config import load, load_config, load_parts, sweep_files
 from doge_ray.engine.cluster import submission
 from doge_ray.engine.cluster.submission import collect, follow
 from doge_ray.errors import InputError, SweepError
+from doge_ray.terminal import shown
 from tests.engine.nodes import free_ports
 
 
@@ -173,9 +174,9 @@ def test_every_line_is_shown_once_however_often_the_connection_breaks(
     capsys.readouterr()
     client = Flaky(chunks, breaks, job(JobStatus.SUCCEEDED, 0))
     assert follow(client, "own-1") == 0  # type: ignore[arg-type]
-    shown = capsys.readouterr()
-    assert shown.out == "".join(chunks)
-    assert shown.err.count("connection lost") == is_lost
+    told = capsys.readouterr()
+    assert told.out == "".join(map(shown, chunks))
+    assert told.err.count("connection lost") == is_lost
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, JobStatus.SUCCEEDED), (2, JobStatus.FAILED)])

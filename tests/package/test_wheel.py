@@ -182,5 +182,6 @@ def test_the_version_is_that_of_the_changelog(wheel: Path) -> None:
     headings = [
         line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")
     ]
-    assert headings[0].startswith(f"## {VERSION} (")
+    dated = [line for line in headings if line != "## Unreleased"]
+    assert dated[0].startswith(f"## {VERSION} (")
     assert doge_ray.__all__[0] == "__version__"

@@ -51,7 +51,7 @@ def gather(storage: str, driver: str, node: str) -> Facts:
     read, refused = _copy(storage, driver, node)
     # The count comes from the driver's own list, which is there also where nothing can start.
     gpus = torch.cuda.device_count()
-    fault = gpu_fault() if gpus else None
+    fault = gpu_fault(*(f"cuda:{number}" for number in range(gpus)))
     return Facts(versions(), gpus, read, refused, _free(), begun, time.time(), fault)
 
 

@@ -88,12 +88,15 @@ def check_gpus(answer: Answer) -> Finding:
     """Whether the GPUs that Ray hands out are there, and none lies idle."""
     told, there = answer.gpus, answer.facts.gpus
     finding = partial(Finding, answer.node, "GPUs")
-    if answer.facts.gpu_fault is not None:
+    if told and answer.facts.gpu_fault is not None:
+        busy = any(word in answer.facts.gpu_fault.lower() for word in ("out of memory", "busy"))
         return finding(
-            "error",
+            "warning" if busy else "error",
             f"{there} there, but no tensor can be put on them: {answer.facts.gpu_fault}",
-            "look at nvidia-smi and torch.version.cuda there: the driver may be older than the "
-            "build of torch, or the GPU be lost or in exclusive use",
+            "wait for what uses them, or look at nvidia-smi there"
+            if busy
+            else "look at nvidia-smi and torch.version.cuda there: the driver may be older than "
+            "the build of torch, or a GPU be lost; or start Ray there with --num-gpus 0",
         )
     if told > there:
         return finding(

@@ -19,9 +19,11 @@ from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
+from doge_ray.engine.work.devices import UnusableGpuError
 from doge_ray.engine.work.faults import is_memory_kill
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
+from doge_ray.errors import SweepError
 from doge_ray.reporting.mask_picture import mask_picture
 from doge_ray.tickets.ties import decimal
 
@@ -190,6 +192,12 @@ class Observer(tune.Callback):
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
 
     def _fail(self, assignment: Assignment, error: str) -> None:
+        if error.startswith(UnusableGpuError.__name__):
+            # The next trial would be given the same one, as it is free, until none is left.
+            raise SweepError(
+                f"{assignment.name} ended with {error}. Nothing finished is lost; once that is "
+                "mended the same command goes on"
+            )
         # A trial whose process never came up was not started either.
         self._start_run(assignment)
         self.book.write(replace(self._latest(assignment), status="failed", error=error))

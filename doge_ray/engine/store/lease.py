@@ -2,7 +2,7 @@
 
 An object store has no locks, but every object that was written is in every list made afterwards.
 So whoever wants in first writes that it asks, then looks at who else does or holds: of those that
-ask at once the first by name goes in, and an asker waits for others to leave or to hold. Ages are
+ask at once the first by name goes in, and waits for the others to leave or to hold. Ages are
 differences between the storage's own times of writing, so no clock of a machine matters.
 """
 
@@ -11,7 +11,9 @@ from __future__ import annotations
 import _thread
 import hashlib
 import logging
+import math
 import os
+import signal
 import threading
 import time
 import uuid
@@ -51,6 +53,7 @@ class Lease:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._name = f"{machine()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self._entered = math.inf
         self._over = threading.Event()
         self._renewer = threading.Thread(target=self._renew, daemon=True)
 
@@ -63,71 +66,89 @@ class Lease:
         self._drop(f"{self._name}.held")
 
     def acquire(self) -> Self:
-        """Get in, where nobody is; a holder that may have died is waited for until that is sure.
+        """Get in, where nobody is; who may have died is waited for until that is sure.
 
         Raises:
             filelock.Timeout: another one holds the lease, and lives.
+            OSError: the store refuses.
         """
+        try:
+            self._ask()
+        except BaseException:
+            self._drop(f"{self._name}.asking")
+            raise
+        self._drop(f"{self._name}.asking")
+        self._renewer.start()
+        return self
+
+    def _ask(self) -> None:
         first_seen: dict[str, float] = {}
         while True:
             asked = time.monotonic()
             others = self._others()
             held = {name: written for name, written in others.items() if name.endswith(".held")}
-            lives = any(first_seen.get(name, written) != written for name, written in held.items())
-            if lives or any(name < self._name for name in others.keys() - held.keys()):
-                self._drop(f"{self._name}.asking")
-                raise Timeout(self._place.name)
-            if not others and self._take(asked):
-                return self
+            if any(first_seen.get(name, written) != written for name, written in held.items()):
+                raise Timeout(self._place.name)  # renewed meanwhile
+            askers = others.keys() - held.keys()
+            # One that asked after this one will see it, and wait.
+            earlier = [name for name in askers if others[name] <= self._entered]
+            first = min([self._name, *askers])
+            if not (held or earlier) and first == self._name and self._take(asked):
+                return
             if held.keys() - first_seen.keys():
                 _LOG.warning("%s is held; looking whether its holder lives", self._place.name)
             first_seen = held | first_seen
+            if first != self._name:
+                self._drop(f"{self._name}.asking")  # the first waits for that
+                self._entered = math.inf
             time.sleep(_POLL)
 
     def _take(self, asked: float) -> bool:
-        """Hold the lease; not where that took so long that others may take the asker for dead."""
+        """Hold the lease; not where that took so long that the asker may pass for dead."""
         self._write("held")
-        if time.monotonic() - asked > EXPIRES / 2:
-            self._drop(f"{self._name}.held")
-            return False
-        self._drop(f"{self._name}.asking")
-        self._renewer.start()
-        return True
+        if time.monotonic() - asked < EXPIRES / 2 and not self._rivals():
+            return True
+        self._drop(f"{self._name}.held")
+        return False
 
     def _renew(self) -> None:
-        renewed = time.monotonic()
         while not self._over.wait(RENEWED):
             try:
-                if time.monotonic() - renewed > EXPIRES / 2 and self._is_taken():
-                    break
                 self._write("held")
-                renewed = time.monotonic()
+                # Whoever took over saw no renewal: the machine slept, or its way was cut.
+                if any(name < self._name for name in self._rivals()):
+                    break
             except OSError as error:
                 _LOG.warning("the lease of %s could not be renewed: %s", self._place.name, error)
         else:
             return
         _LOG.error(
-            "another sweep has taken over %s, which this one did not reach for %g s; this one "
-            "ends, and nothing published is lost",
+            "another sweep holds %s too, which this one did not reach for %g s; this one ends, and "
+            "nothing published is lost",
             self._place.name,
             EXPIRES,
         )
-        _thread.interrupt_main()
+        _thread.interrupt_main(signal.SIGTERM)  # Ctrl-C may be ignored, as behind a shell's &
 
-    def _is_taken(self) -> bool:
-        """Whether another one has held the lease since this one last renewed it."""
+    def _rivals(self) -> list[str]:
+        """Others that hold the lease too, and live; of two the first by name goes on."""
         written = self._written()
-        own = written.get(f"{self._name}.held", 0.0)
-        return any(
-            name.endswith(".held") and when > own and not name.startswith(self._name)
+        now = written[f"{self._name}.held"]
+        return [
+            name
             for name, when in written.items()
-        )
+            if name.endswith(".held")
+            and not name.startswith(self._name)
+            and now - when < EXPIRES
+            and not _is_dead(name)
+        ]
 
     def _others(self) -> dict[str, float]:
         """When each lease of others that still counts was written; those that do not go."""
         self._write("asking")
         written = self._written()
         now = written[f"{self._name}.asking"]
+        self._entered = min(self._entered, now)
         others = {n: when for n, when in written.items() if not n.startswith(self._name)}
         for name, when in list(others.items()):
             if now - when >= EXPIRES or _is_dead(name):
@@ -148,6 +169,8 @@ class Lease:
     def _drop(self, name: str) -> None:
         try:
             self._place.filesystem.delete_file(f"{self._place.path}/{FOLDER}/{name}")
+        except FileNotFoundError:
+            pass
         except OSError as error:  # it runs out by itself
             _LOG.warning("the lease %s could not be given back: %s", name, error)
 

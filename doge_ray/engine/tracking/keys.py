@@ -16,7 +16,8 @@ def metric_key(name: str) -> str:
     >>> metric_key("target.sci_tech"), metric_key("target.sci/tech")
     ('target.sci_tech', 'target.sci_tech-8e72b4')
     """
-    held = _ODD.sub("_", name)[:_LONGEST]
-    if held == name:
+    held = _ODD.sub("_", name)
+    if held == name and len(name) <= _LONGEST:
         return name
-    return f"{held}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    mark = f"-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return held[: _LONGEST - len(mark)] + mark

@@ -25,6 +25,6 @@ def follow(database: Path, old: str, new: str) -> None:
         for table, column in _PLACES.items():
             connection.execute(
                 f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 (our own)
-                f"WHERE substr({column}, 1, ?) = ?",
-                (new, len(old) + 1, len(old), old),
+                f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,6 @@ _MANNERS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would tell a server of its makers'
 }
 SUPERSEDED = "superseded"
 _MARKS = {SUPERSEDED, "error"}
@@ -75,7 +75,7 @@ class Tracker:
                 self._know(key, run)
             tags = {"model": config.model, "place": place}
             self._log(self.parent, params=_text(science), tags=tags)
-        except MlflowException as error:
+        except (MlflowException, sqlite3.Error) as error:
             raise silent(self.uri, error) from None
 
     def start(
@@ -200,9 +200,10 @@ class Tracker:
         place = None if os.environ.get("MLFLOW_TRACKING_URI") else _artifacts(config.storage)
         if found is None:
             return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
-        database = database_file(self.uri)
-        if place and database and found.artifact_location != place:
-            follow(database, found.artifact_location, place)
+        database, before = database_file(self.uri), str(found.artifact_location)
+        # A server may have put them elsewhere, where they still are.
+        if place and database and before != place and before.startswith("file:"):
+            follow(database, before, place)
         return str(found.experiment_id)
 
     def _open(self, key: str, tags: Mapping[str, str], name: str) -> MlflowRun:

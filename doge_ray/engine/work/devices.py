@@ -18,38 +18,41 @@ def own_device(resources: ResourceConfig) -> torch.device:
     Raises:
         UnusableGpuError: that cannot be used.
     """
-    require_given_gpus()
     share = resources.gpus_per_worker
-    if share == 0 or not torch.cuda.is_available():
-        return torch.device("cpu")
-    if share is not None and share < 1:
+    use_gpu = share != 0 and torch.cuda.is_available()
+    device = require_usable(torch.device("cuda" if use_gpu else "cpu"))
+    if use_gpu and share is not None and share < 1:
         # What torch keeps for later would else be missed by the others on this GPU.
         torch.cuda.set_per_process_memory_fraction(share)
-    return torch.device("cuda")
+    return device
 
 
-def require_given_gpus() -> None:
+def require_usable(device: torch.device) -> torch.device:
     """Refuse to compute on a processor in silence where a GPU was given for it.
 
+    Args:
+        device: what this process would compute on; its own, of those that Ray shows to a group.
+
     Raises:
-        UnusableGpuError: names it and the reason.
+        UnusableGpuError: names the GPU and the reason.
     """
     context = ray.get_runtime_context()
     given = context.get_accelerator_ids().get("GPU", []) if ray.is_initialized() else []
-    fault = gpu_fault() if given else None
+    fault = gpu_fault("cuda" if device.type == "cpu" else str(device)) if given else None
     if fault is not None:
         raise UnusableGpuError(
             f"GPU {', '.join(given)} of node {context.get_node_id()[:8]}, which Ray gave to this "
             f"process, cannot be used: {fault}; look at nvidia-smi and torch.version.cuda there, "
             "start Ray there with --num-gpus 0, or set resources.gpus_per_worker=0"
         )
+    return device
 
 
-def gpu_fault() -> str | None:
-    """Why this process cannot put a tensor on each GPU that it is shown; None where it can."""
+def gpu_fault(*devices: str) -> str | None:
+    """Why this process cannot put a tensor on a device; None where it can, on each."""
     try:
-        for device in range(max(1, torch.cuda.device_count())):
-            torch.zeros(1, device=f"cuda:{device}").item()
+        for device in devices:
+            torch.zeros(1, device=device).item()
     except Exception as error:  # of a driver, the kinds of error are many
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return None

@@ -26,7 +26,7 @@ from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.cluster.notice import Notice
 from doge_ray.engine.cluster.ray_private import leaving_ctrl_c_alone
 from doge_ray.engine.store import Stage, StageStore
-from doge_ray.engine.work.devices import own_device, require_given_gpus
+from doge_ray.engine.work.devices import own_device, require_usable
 from doge_ray.engine.work.faults import (
     LOSSES,
     causes,
@@ -153,8 +153,7 @@ def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
 
 def _work_together(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
-    require_given_gpus()
-    world = World.current(ray.train.torch.get_device(), Notice())
+    world = World.current(require_usable(ray.train.torch.get_device()), Notice())
     for job in config["jobs"]:
         job.run(world, ray.train.report)
         world.broadcast(None)  # rank 0 has published before anyone goes on
