@@ -81,12 +81,13 @@ def _words(lines: list[Line], usual: Line) -> list[Line]:
 
 
 def _is_comment(line: Line, usual: Line) -> bool:
-    if line.columns[0][0] != "#" or len(line.columns) != len(usual.columns):
-        return line.columns[0][0] == "#"
-    if is_tag(line.columns[-1]):
+    first, width, has_tag = line.columns[0], len(line.columns), is_tag(line.columns[-1])
+    if first[0] != "#":
         return False
-    # Else it is a word whose tag is misspelt.
-    return usual.has_tabs > line.has_tabs or (line.columns[0] == "#" and not line.has_tabs)
+    if width != len(usual.columns):  # a hashtag with a tag and a blank in it, or alone, is a word
+        return first == "#" or (width > 1 and not has_tag)
+    # Else it is a word, or one whose tag is misspelt.
+    return not has_tag and (usual.has_tabs > line.has_tabs or (first == "#" and not line.has_tabs))
 
 
 def _sentence(file: Path, lines: list[Line], usual: Line) -> Sentence:

@@ -70,6 +70,8 @@ REFUSED = {
         "Ann O\n# it is late\nleft O\n",
         "line 2: .*; a comment",
     ),
+    "a hashtag with a blank in it": ("Ann O\n#New York B-LOC\n", "line 2: .* 3 columns, most"),
+    "a hashtag without a tag": ("#Oslo\nAnn O\n", "line 1: .*'#Oslo' is no tag"),
     "a type named O": ("Ann B-PER\nleft I-O\n", "line 2: .*'I-O' names an entity type O"),
     "nothing but comments": ("# one\n# two three\n\n", "holds no sentence"),
 }
