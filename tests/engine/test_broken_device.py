@@ -101,6 +101,7 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_no_processor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert own_device(ResourceConfig()) == torch.device("cpu")
+    assert not devices.ray.is_initialized()
     monkeypatch.setattr(devices.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(devices.ray, "get_runtime_context", GivenOne)
     with pytest.raises(

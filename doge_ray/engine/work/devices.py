@@ -36,8 +36,10 @@ def require_usable(device: torch.device) -> torch.device:
     Raises:
         UnusableGpuError: names the GPU and the reason.
     """
+    if not ray.is_initialized():  # or asking for the context would start it
+        return device
     context = ray.get_runtime_context()
-    given = context.get_accelerator_ids().get("GPU", []) if ray.is_initialized() else []
+    given = context.get_accelerator_ids().get("GPU", [])
     fault = gpu_fault("cuda" if device.type == "cpu" else str(device)) if given else None
     if fault is not None:
         raise UnusableGpuError(
