@@ -43,7 +43,10 @@ def write(text: str, *, end: str = "\n", error: bool = False) -> None:
     encoding = stream.encoding or "utf-8"
     # Where the terminal has no such letters, as in a locale without UTF-8, their escapes.
     seen = shown(text).encode(encoding, "backslashreplace").decode(encoding)
-    print(seen, end=end, file=stream, flush=True)
+    try:
+        print(seen, end=end, file=stream, flush=True)
+    except BrokenPipeError:  # whoever reads it has seen enough, as head has
+        make_console().on_broken_pipe()
 
 
 def say(console: Console, what: str, text: str) -> None:
