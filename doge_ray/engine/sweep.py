@@ -121,8 +121,8 @@ class Sweep:
         self.outbox.put(lambda: self.tracker.close("FINISHED", texts))
         if left := self.outbox.finish():
             self.progress.line(
-                f"[yellow]MLflow is still away[/yellow]: {left} entries are not written; the same "
-                "command writes them once it answers"
+                ("MLflow is still away", "yellow"),
+                f": {left} entries are not written; the same command writes them once it answers",
             )
         return records
 

@@ -50,6 +50,6 @@ def await_machines(say: Callable[[str], None], seconds: float = JOIN_SECONDS) ->
         time.sleep(LOOK_SECONDS)
     if there < wanted:
         say(
-            f"[yellow]going on with {there} of {wanted} machines[/yellow]: trials at a time, and "
+            f"going on with {there} of {wanted} machines: trials at a time, and "
             "whether on GPUs, go by these; ray status on the head tells of the others"
         )

@@ -19,10 +19,11 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.cluster.connection import connected
 from doge_ray.engine.cluster.start import await_machines
-from doge_ray.engine.doctor.facts import gather, versions
+from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.doctor.inspection import Answer, Finding, inspect, remedies, what_is_wrong
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.tracking.server import check_tracking
+from doge_ray.engine.work.fitness import versions
 from doge_ray.errors import InputError
 from doge_ray.redact import redacted
 from doge_ray.terminal import styled

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import platform
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from doge_ray.domains.cache import cache_folder
 from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.work.fitness import versions
 from doge_ray.errors import InputError, SweepError
-from doge_ray.shipped import BESIDE, PACKAGE
-
-_PACKAGES = ("torch", "ray", "transformers", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -53,24 +48,6 @@ def gather(storage: str, driver: str, node: str) -> Facts:
     gpus = torch.cuda.device_count()
     fault = gpu_fault(*(f"cuda:{number}" for number in range(gpus)))
     return Facts(versions(), gpus, read, refused, _free(), begun, time.time(), fault)
-
-
-def versions() -> dict[str, str]:
-    """The versions that must agree: Python, packages, and doge_ray with a hash of its source."""
-    # The build of torch, as in 2.13.0+cpu, may differ between a head and its GPU nodes.
-    found = {name: version(name).partition("+")[0] for name in _PACKAGES}
-    source = f"{version('doge-ray')} ({source_digest()})"
-    return {"python": platform.python_version(), "doge_ray": source, **found}
-
-
-def source_digest() -> str:
-    """A hash of the installed modules, by name and content."""
-    digest = hashlib.sha256()
-    for file in sorted(PACKAGE.rglob("*.py")):
-        if BESIDE in file.parents:
-            continue  # in a wheel: they build the package, and are no part of it
-        digest.update(str(file.relative_to(PACKAGE)).encode() + b"\n" + file.read_bytes())
-    return digest.hexdigest()[:8]
 
 
 def _copy(root: str, source: str, target: str) -> tuple[str | None, str | None]:

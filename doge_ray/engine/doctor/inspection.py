@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal
 
 from doge_ray.engine.doctor.facts import Facts
+from doge_ray.engine.work.fitness import different
 
 CLOCK_WARNING, CLOCK_ERROR = 5.0, 60.0  # seconds
 DISK_WARNING, DISK_ERROR = 5 << 30, 1 << 30  # bytes
@@ -66,19 +67,14 @@ def inspect(answer: Answer, written: str, versions: Mapping[str, str]) -> list[F
 
 def check_versions(answer: Answer, versions: Mapping[str, str]) -> Finding:
     """Whether the node runs what the driver runs."""
-    here = answer.facts.versions
-    other = [
-        f"{name} {here.get(name, 'missing')}, the driver has {version}"
-        for name, version in versions.items()
-        if here.get(name) != version
-    ]
+    other = different(answer.facts.versions, versions)
     if not other:
         return Finding(answer.node, "versions", "fine", "the driver's")
     return Finding(
         answer.node,
         "versions",
         "error",
-        "; ".join(other),
+        other,
         "install the driver's versions on every node, doge_ray from the same checkout, and start "
         "Ray there again",
     )

@@ -1,10 +1,12 @@
-"""What the trials of a sweep must know of each other and of their own earlier attempts.
+"""What the trials of a sweep must know of each other, of their own earlier attempts, of machines.
 
 One trial at a time works on a stage: trials with identical tickets wait for the first. A claim is
 held by a trial's name, and the driver gives back the claims of every trial that ends, however it
 ended; so a killed trial blocks nobody.
 
 Failures by a trial's own fault are counted apart from lost processes and nodes, which are not.
+Those by a device are counted for the device too: where several trials in a row end so, it is the
+device, not the trials.
 """
 
 from __future__ import annotations
@@ -13,16 +15,40 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+SEVERAL = 2
+"""Trials that fail by a device, one after the other, before it is held to be broken."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a process computes on: Ray's node, and the GPUs of it that the process was given."""
+
+    node: str
+    gpus: tuple[str, ...] = ()
+
+    @classmethod
+    def own(cls) -> Self:
+        """That of this process."""
+        context = ray.get_runtime_context()
+        return cls(context.get_node_id(), tuple(context.get_accelerator_ids().get("GPU", ())))
+
+    def __str__(self) -> str:
+        gpus = f"GPU {', '.join(self.gpus)} of " if self.gpus else ""
+        return f"{gpus}node {self.node[:8]}"
+
 
 class Claims:
-    """Which trial works on which stage, and how often each has failed."""
+    """Which trial works on which stage, how often each has failed, and by which devices."""
 
     def __init__(self) -> None:
+        self._failed_by: dict[Device, dict[str, str]] = {}
+        self._unfit: dict[str, str] = {}
         self._holders: dict[str, str] = {}
         self._failures: Counter[str] = Counter()
         self._given_up: dict[str, str] = {}
@@ -47,6 +73,25 @@ class Claims:
     def given_up(self, trial: str) -> str | None:
         """The error with which a trial has failed for good."""
         return self._given_up.get(trial)
+
+    def works(self, device: Device) -> None:
+        """Note that a trial came to its end on a device."""
+        self._failed_by.pop(device, None)
+
+    def failed_by(self, device: Device, trial: str, error: str) -> None:
+        """Note that a device failed under a trial."""
+        failed = self._failed_by.setdefault(device, {})
+        failed[trial] = error
+        if len(failed) >= SEVERAL:
+            self._unfit[device.node] = f"{len(failed)} trials in a row failed by {device}: {error}"
+
+    def is_unfit(self, node: str, why: str) -> None:
+        """Note that no trial can be run on a node."""
+        self._unfit[node] = why
+
+    def unfit(self) -> dict[str, str]:
+        """The nodes that trials are to be kept from, and why."""
+        return self._unfit
 
 
 def start_claims() -> Any:

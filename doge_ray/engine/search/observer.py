@@ -11,6 +11,8 @@ from typing import Any
 import ray
 from ray import tune
 
+from doge_ray.engine.cluster.capacity import worker_resources
+from doge_ray.engine.search.avoidance import avoid
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trainable import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
@@ -19,11 +21,9 @@ from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.devices import UnusableGpuError
 from doge_ray.engine.work.faults import is_memory_kill
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
-from doge_ray.errors import SweepError
 from doge_ray.reporting.mask_picture import mask_picture
 from doge_ray.tickets.ties import decimal
 
@@ -93,6 +93,7 @@ class Observer(tune.Callback):
         """The trial's process was lost again and again, or never came up."""
         self._fail(assignment_of(trial.config), _cause(trial.error_file))
         self._release(trial)
+        self._avoid_unfit()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The trial's process was lost, or failed and is tried again."""
@@ -102,6 +103,7 @@ class Observer(tune.Callback):
         if is_memory_kill(error):
             self._halve_micro_batch(assignment)
         self.progress.line(f"{assignment.name}  goes on after: {error}")
+        self._avoid_unfit()
 
     def give_up(self, assignment: Assignment, error: str) -> None:
         """Write down that a trial cannot be run."""
@@ -134,6 +136,11 @@ class Observer(tune.Callback):
 
     def _release(self, trial: Any) -> None:
         ray.get(self.claims.release.remote(trial.trial_id))
+
+    def _avoid_unfit(self) -> None:
+        """Else the next trial would be given the same device, as it is free, and the one after."""
+        need = worker_resources(self.pipeline.graph.config.resources)
+        avoid(ray.get(self.claims.unfit.remote()), need, self.progress.line)
 
     def _halve_micro_batch(self, assignment: Assignment) -> None:
         """Let the running training take less: the first of the trial's that is not published."""
@@ -192,12 +199,6 @@ class Observer(tune.Callback):
         self.progress.trial_ended(assignment.name, f"stopped at epoch {entry.epoch}")
 
     def _fail(self, assignment: Assignment, error: str) -> None:
-        if error.startswith(UnusableGpuError.__name__):
-            # The next trial would be given the same one, as it is free, until none is left.
-            raise SweepError(
-                f"{assignment.name} ended with {error}. Nothing finished is lost; once that is "
-                "mended the same command goes on"
-            )
         # A trial whose process never came up was not started either.
         self._start_run(assignment)
         self.book.write(replace(self._latest(assignment), status="failed", error=error))

@@ -28,6 +28,7 @@ from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.faults import LOSSES
+from doge_ray.engine.work.fitness import versions
 from doge_ray.seeds import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -157,7 +158,9 @@ def _scheduler(config: SweepConfig) -> TrialScheduler:
 
 def _fit(observer: Observer, tune_config: TuneConfig, space: dict[str, Any], name: str) -> None:
     pipeline, config = observer.pipeline, observer.pipeline.graph.config
-    trainable = tune.with_parameters(run_trial, pipeline=pipeline, claims=observer.claims)
+    trainable = tune.with_parameters(
+        run_trial, pipeline=pipeline, claims=observer.claims, versions=versions()
+    )
     # Tune's own state is not needed again: the journal and the store are what a restart reads.
     with tempfile.TemporaryDirectory() as scratch:
         run_config = RunConfig(

@@ -5,6 +5,7 @@ Tune is told of dev metrics alone. The target metrics go to the store, where no 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -13,10 +14,17 @@ from ray import tune
 from ray.train import TrainingFailedError
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from doge_ray.engine.search.claims import hold
+from doge_ray.engine.search.claims import Device, hold
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.faults import describe, is_hopeless, is_loss, is_of_accelerator
+from doge_ray.engine.work.faults import (
+    describe,
+    is_hopeless,
+    is_loss,
+    is_of_accelerator,
+    unfit_machine,
+)
+from doge_ray.engine.work.fitness import require_same_storage, require_same_versions
 from doge_ray.engine.work.jobs import Job, Report, evaluation_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
@@ -26,7 +34,9 @@ from doge_ray.engine.work.workers import run_here, run_on_workers
 _FIELDS = tuple(Assignment.__dataclass_fields__)
 
 
-def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
+def run_trial(
+    config: dict[str, Any], pipeline: Pipeline, claims: Any, versions: Mapping[str, str]
+) -> None:
     """Tune's trainable.
 
     Args:
@@ -35,14 +45,24 @@ def run_trial(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
             stopped trial got.
         pipeline: of the sweep.
         claims: actor that lets one trial work on a stage at a time.
+        versions: of the driver.
     """
     torch.set_num_threads(pipeline.graph.config.resources.cpus_per_worker)
     trial = tune.get_context().get_trial_id()
     given_up = ray.get(claims.given_up.remote(trial))
     try:
         if given_up is None:
+            require_same_versions(versions)
+            require_same_storage(pipeline.store, pipeline.graph.encoding)
             _train(config, pipeline, claims)
+            ray.get(claims.works.remote(Device.own()))
     except Exception as error:
+        if unfit := unfit_machine(error):
+            # Its own trial and the others are run elsewhere: the driver sees to that.
+            ray.get(claims.is_unfit.remote(unfit.node, describe(unfit)))
+            raise unfit from None
+        if is_of_accelerator(error):
+            ray.get(claims.failed_by.remote(Device.own(), trial, describe(error)))
         if _is_tried_again(error, pipeline, claims):
             raise
         if is_of_accelerator(error):

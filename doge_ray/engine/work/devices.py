@@ -6,17 +6,14 @@ import ray
 import torch
 
 from doge_ray.config.schema import ResourceConfig
-
-
-class UnusableGpuError(RuntimeError):
-    """A process was given a GPU that it cannot compute on."""
+from doge_ray.engine.work.fitness import UnfitMachineError
 
 
 def own_device(resources: ResourceConfig) -> torch.device:
     """The device of a process that computes by itself: Ray shows it the GPU it was given.
 
     Raises:
-        UnusableGpuError: that cannot be used.
+        UnfitMachineError: that cannot be used.
     """
     share = resources.gpus_per_worker
     use_gpu = share != 0 and torch.cuda.is_available()
@@ -34,7 +31,7 @@ def require_usable(device: torch.device) -> torch.device:
         device: what this process would compute on; its own, of those that Ray shows to a group.
 
     Raises:
-        UnusableGpuError: names the GPU and the reason.
+        UnfitMachineError: names the GPU and the reason.
     """
     if not ray.is_initialized():  # or asking for the context would start it
         return device
@@ -42,10 +39,12 @@ def require_usable(device: torch.device) -> torch.device:
     given = context.get_accelerator_ids().get("GPU", [])
     fault = gpu_fault("cuda" if device.type == "cpu" else str(device)) if given else None
     if fault is not None:
-        raise UnusableGpuError(
-            f"GPU {', '.join(given)} of node {context.get_node_id()[:8]}, which Ray gave to this "
+        node = context.get_node_id()
+        raise UnfitMachineError(
+            f"GPU {', '.join(given)} of node {node[:8]}, which Ray gave to this "
             f"process, cannot be used: {fault}; look at nvidia-smi and torch.version.cuda there, "
-            "start Ray there with --num-gpus 0, or set resources.gpus_per_worker=0"
+            "start Ray there with --num-gpus 0, or set resources.gpus_per_worker=0",
+            node,
         )
     return device
 

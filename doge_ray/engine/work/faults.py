@@ -14,7 +14,7 @@ from ray.exceptions import RayError
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 
 from doge_ray.engine.cluster.ray_private import is_startup_timeout
-from doge_ray.engine.work.devices import UnusableGpuError
+from doge_ray.engine.work.fitness import UnfitMachineError
 
 # Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
 LOSSES = 32
@@ -25,15 +25,20 @@ class SmallerBatchError(Exception):
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether a new attempt would end the same way."""
-    return isinstance(error, FloatingPointError)
+    """Whether a new attempt would end the same way; of a group, on the same machines."""
+    return isinstance(error, FloatingPointError | UnfitMachineError)
 
 
 def is_of_accelerator(error: BaseException) -> bool:
     """Whether a device failed under a process, which then can do nothing more with it."""
     said = any(text in str(error) for text in ("CUDA error", "HIP error", "NCCL error"))
-    known = isinstance(error, torch.AcceleratorError | UnusableGpuError)
+    known = isinstance(error, torch.AcceleratorError)
     return known or (isinstance(error, RuntimeError) and said)
+
+
+def unfit_machine(error: BaseException) -> UnfitMachineError | None:
+    """What a process said of its machine, if that is why it, or its group, ended."""
+    return next((each for each in causes(error) if isinstance(each, UnfitMachineError)), None)
 
 
 def is_loss(error: BaseException) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from doge_ray.engine.work.faults import (
     is_memory_kill,
     is_shortage,
 )
+from doge_ray.engine.work.fitness import require_same_versions, versions
 from doge_ray.engine.work.jobs import Job, Report
 from doge_ray.stages.world import World
 
@@ -105,7 +106,8 @@ def _in_one_process(jobs: Sequence[Job], resources: ResourceConfig) -> None:
     # Ray would try again by itself, without a look at what went wrong.
     options = {"num_cpus": need["CPU"], "num_gpus": need.get("GPU"), "max_retries": 0}
     try:
-        ray.get(ray.remote(**options, max_calls=1)(_work_alone).remote(list(jobs), resources))
+        work = ray.remote(**options, max_calls=1)(_work_alone)
+        ray.get(work.remote(list(jobs), resources, versions()))
     except RayError as error:
         raise failure_of_one(error) from error
 
@@ -130,7 +132,7 @@ def _in_a_group(
         failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
         callbacks=callbacks,
     )
-    work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker}
+    work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker, "versions": versions()}
     trainer = _Trainer(
         _work_together,
         train_loop_config=work,
@@ -142,7 +144,10 @@ def _in_a_group(
     store.delete(f"train/{name}")
 
 
-def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
+def _work_alone(
+    jobs: Sequence[Job], resources: ResourceConfig, expected: Mapping[str, str]
+) -> None:
+    require_same_versions(expected)
     torch.set_num_threads(resources.cpus_per_worker)
     try:
         run_here(jobs, resources, lambda metrics: None)
@@ -152,6 +157,7 @@ def _work_alone(jobs: Sequence[Job], resources: ResourceConfig) -> None:
 
 
 def _work_together(config: dict[str, Any]) -> None:
+    require_same_versions(config["versions"])
     torch.set_num_threads(config["cpus"])
     world = World.current(require_usable(ray.train.torch.get_device()), Notice())
     for job in config["jobs"]:

@@ -1,0 +1,188 @@
+"""A node that trials fail by is avoided, where another can take its place."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from doge_ray.engine.cluster.capacity import HEAD
+from doge_ray.engine.search import avoidance
+from doge_ray.engine.search.avoidance import avoid
+from doge_ray.engine.search.claims import Claims, Device
+from doge_ray.engine.store import Stage, StageStore
+from doge_ray.engine.work import fitness
+from doge_ray.engine.work.faults import is_hopeless, unfit_machine
+from doge_ray.engine.work.fitness import (
+    UnfitMachineError,
+    require_same_storage,
+    require_same_versions,
+    versions,
+)
+from doge_ray.errors import SweepError
+from tests.engine.nodes import free_ports
+from tests.engine.project import make_project, run, table
+
+ONE, OTHER = Device("a" * 56, ("0",)), Device("a" * 56, ("1",))
+
+BROKEN = '''
+"""Loaded by every Python: what trains fails by its device on one node, and waits on others."""
+import os, sys, time
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+from pathlib import Path
+
+EVENTS = Path(os.environ["EVENTS"])  # a letter each: a failure, or a training that began
+
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "doge_ray.engine.work.training":
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        load = spec.loader.exec_module
+
+        def loaded(module):
+            load(module)
+            train = module.train
+
+            def train_or_fail(*args, **kwargs):
+                import torch
+
+                broken = "BROKEN" in os.environ
+                with EVENTS.open("a") as file:
+                    file.write("f" if broken else "t")
+                if broken:
+                    raise torch.AcceleratorError("CUDA error: uncorrectable ECC error")
+                wanted = min(2, EVENTS.read_text().count("t"))
+                until = time.monotonic() + 60
+                while EVENTS.read_text().count("f") < wanted and time.monotonic() < until:
+                    time.sleep(0.1)
+                return train(*args, **kwargs)
+
+            module.train = train_or_fail
+
+        spec.loader.exec_module = loaded
+        return spec
+
+
+sys.meta_path.insert(0, Finder())
+'''
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cluster]:
+    """A head that does no work, a node whose device is broken, and a good one."""
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(BROKEN)
+    (tmp_path / "events").touch()
+    monkeypatch.setenv("EVENTS", str(tmp_path / "events"))
+    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    (port,) = free_ports(1)
+    head = {"include_dashboard": True, "dashboard_port": port, "num_cpus": 0}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        cluster.add_node(env_vars={"BROKEN": "yes"})
+        cluster.add_node()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+def test_a_device_is_held_to_be_broken_by_two_trials_in_a_row() -> None:
+    claims = Claims()
+    claims.failed_by(ONE, "first", "CUDA error")
+    claims.failed_by(ONE, "first", "CUDA error")
+    claims.failed_by(OTHER, "second", "CUDA error")
+    assert not claims.unfit()
+    claims.works(ONE)
+    claims.failed_by(ONE, "third", "CUDA error")
+    assert not claims.unfit()
+    claims.failed_by(ONE, "fourth", "CUDA error: ECC")
+    assert claims.unfit() == {
+        ONE.node: "2 trials in a row failed by GPU 0 of node aaaaaaaa: CUDA error: ECC"
+    }
+
+
+class OnNode:
+    """Ray's context of a process that works on a node."""
+
+    gcs_address = "127.0.0.1:1"
+
+    def get_node_id(self) -> str:
+        return ONE.node
+
+
+@pytest.fixture
+def on_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness.ray, "get_runtime_context", OnNode)
+
+
+@pytest.mark.usefixtures("on_node")
+def test_other_versions_than_the_drivers_are_refused() -> None:
+    require_same_versions(versions())
+    with pytest.raises(UnfitMachineError, match=r"node aaaaaaaa has torch .*, the driver has 1.0"):
+        require_same_versions(versions() | {"torch": "1.0"})
+    with pytest.raises(
+        UnfitMachineError, match=r"the driver has 0.1.0 .bbbbbbbb.; install"
+    ) as error:
+        require_same_versions(versions() | {"doge_ray": "0.1.0 (bbbbbbbb)"})
+    assert unfit_machine(error.value) is error.value
+    assert error.value.node == ONE.node
+    assert is_hopeless(error.value)
+    assert pickle.loads(pickle.dumps(error.value)).node == ONE.node
+
+
+@pytest.mark.usefixtures("on_node")
+def test_a_storage_without_what_the_driver_published_is_refused(tmp_path: Path) -> None:
+    stage = Stage("encoding", {"of": "this sweep"})
+    there, elsewhere = (StageStore(str(tmp_path / name)) for name in ("a", "b"))
+    there.put(stage, {"rows": 1}, lambda folder: None)
+    require_same_storage(there, stage)
+    with pytest.raises(UnfitMachineError, match=r"sees another place under .*b"):
+        require_same_storage(elsewhere, stage)
+
+
+@pytest.mark.parametrize(
+    "resources", [{"CPU": 4.0}, {"CPU": 4.0, "node:__internal_head__": 1.0}], ids=["one", "head"]
+)
+def test_without_another_node_the_sweep_ends(
+    resources: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"NodeID": ONE.node, "Alive": True, "Resources": resources}]
+    if HEAD in resources:
+        nodes.append({"NodeID": "b" * 56, "Alive": True, "Resources": {"CPU": 4.0}})
+    monkeypatch.setattr(avoidance.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(avoidance, "draining_nodes", list)
+    said: list[str] = []
+    with pytest.raises(SweepError, match=r"its GPU is lost\. Nothing finished is lost; once"):
+        avoid({ONE.node: "its GPU is lost"}, {"CPU": 1.0}, said.append)
+    assert not said
+    avoid({"c" * 56: "it went by itself"}, {"CPU": 1.0}, said.append)
+    assert not said
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_node_by_which_two_trials_failed_gets_no_third(cluster: Cluster, tmp_path: Path) -> None:
+    path = make_project(
+        tmp_path,
+        methods=["dense"],
+        replicates=3,
+        search={"num_trials": 2, "max_failures": 0, "max_concurrent": 2},
+        train={"max_epochs": 1},
+    )
+    address = "--address", cluster.address
+    ended = run("sweep", str(path), *address, variables={"RAY_AUTH_MODE": "disabled"})
+    assert ended.returncode == 0, ended.stderr
+    rows = table(tmp_path)
+    assert [row["status"] for row in rows].count("failed") == 2
+    assert len(rows) == 5
+    assert "is avoided from now on: 2 trials in a row failed by node" in ended.stdout
