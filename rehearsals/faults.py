@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from rehearsals import inflictions as inflict
 from rehearsals.inflictions import Scene
 from rehearsals.services import mlflow_server, small_disk, start_cluster
 from rehearsals.subject import SETTINGS, Subject
+from tests.engine.bucket import ENVIRONMENT, Bucket
 
 EPOCHS_BEFORE = 3
 HEADER = (
@@ -104,6 +106,12 @@ class Fault:
     """Whether sums are in another order, which an optimiser makes more of."""
     fails: str | None = None
     """Error of the only trials that may fail."""
+    gpu: dict[str, str] | None = None
+    """What lets the nodes seem to have a GPU."""
+    bucket: bool = False
+    """Whether the storage is one."""
+    says: str = ""
+    """What the sweep must tell of it."""
 
 
 FAULTS = [
@@ -143,7 +151,16 @@ FAULTS = [
         inflict.nothing,
         variables=INJECTED | {"DOGE_RAY_BREAKS": "30"},
     ),
+    Fault(
+        "a node joins whose GPU does not start",
+        inflict.replace_by_broken_node,
+        nodes=2,
+        gpu=INJECTED | {"DOGE_RAY_GPU": "works"},
+        says="is avoided from now on: GPU 0 of node",
+    ),
     Fault("another sweep is started on the same storage", inflict.start_another),
+    Fault("the same on a bucket", inflict.start_another, bucket=True),
+    Fault("driver and Ray are killed, on a bucket", inflict.kill_all, bucket=True, ends=True),
     Fault(
         "a loss becomes NaN",
         inflict.nothing,
@@ -224,11 +241,15 @@ def _scene(fault: Fault, folder: Path) -> Iterator[Scene]:
             stack.enter_context(small_disk(scene.subject.storage, fault.disk))
             # A database that is refused a write is another fault, below.
             scene.subject.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+        if fault.bucket:
+            bucket = stack.enter_context(Bucket().served())
+            scene.subject.move(bucket.uri)
+            scene.subject.variables["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
         if fault.mlflow:
             scene.mlflow = stack.enter_context(mlflow_server(folder / "mlflow"))
             scene.subject.variables["MLFLOW_TRACKING_URI"] = scene.mlflow.uri
         if fault.nodes:
-            scene.cluster = start_cluster(fault.nodes)
+            scene.cluster = start_cluster(fault.nodes, fault.gpu)
             stack.callback(lambda: scene.cluster.shutdown() if scene.cluster else None)
             scene.subject.address = scene.cluster.address
         try:
@@ -242,6 +263,8 @@ def _unfinished(fault: Fault, subject: Subject, status: int) -> Iterator[str]:
     """What shows that the sweep did not end as it should."""
     if status:
         yield f"exit status {status}"
+    if fault.says not in subject.text():
+        yield f"nothing was said of what {fault.says}"
     tracked = subject.tracked()
     for row in subject.rows():
         name = f"{row['method']}-{row['trial']:04d}-{row['replicate']}"
@@ -276,6 +299,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m rehearsals.faults", description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of the names of faults; default: all")
     names = parser.parse_args().names
+    os.environ |= ENVIRONMENT  # of the buckets
     chosen = [f for f in FAULTS if not names or any(name in f.name for name in names)]
     place, bad = Path(tempfile.mkdtemp(prefix="faults-")), 0
     references: dict[str, Results] = {}

@@ -101,6 +101,14 @@ def remove_node(scene: Scene) -> None:
     add_nodes(scene.cluster, 1)
 
 
+def replace_by_broken_node(scene: Scene) -> None:
+    """A node dies without a word; one whose GPU does not start comes in its place."""
+    assert scene.cluster is not None
+    lost = next(iter(scene.cluster.worker_nodes))
+    scene.cluster.remove_node(lost, allow_graceful=False)
+    add_nodes(scene.cluster, 1, gpu={})
+
+
 def remove_busy_node(scene: Scene) -> None:
     """The node of the trial that others wait for dies, and none comes in its place."""
     assert scene.cluster is not None

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,17 +77,22 @@ def mlflow_server(folder: Path) -> Iterator[Mlflow]:
         server.signal(signal.SIGKILL)
 
 
-def start_cluster(nodes: int) -> Cluster:
-    """A Ray cluster whose head computes nothing, and so many nodes of one CPU that do."""
+def start_cluster(nodes: int, gpu: Mapping[str, str] | None = None) -> Cluster:
+    """A Ray cluster whose head computes nothing, and so many nodes of one CPU that do.
+
+    Args:
+        nodes: their number.
+        gpu: what lets each seem to have one; None: they have none.
+    """
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    add_nodes(cluster, nodes)
+    add_nodes(cluster, nodes, gpu)
     return cluster
 
 
-def add_nodes(cluster: Cluster, number: int) -> None:
-    """Let a cluster grow."""
+def add_nodes(cluster: Cluster, number: int, gpu: Mapping[str, str] | None = None) -> None:
+    """Let a cluster grow, by nodes that say they have a GPU where ``gpu`` is given."""
     for _ in range(number):
-        cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1, num_gpus=int(gpu is not None), env_vars=dict(gpu or {}))
     cluster.wait_for_nodes()
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import pyarrow.parquet as pq
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from pyarrow import fs
+from safetensors.numpy import load
 
 from tests.engine.project import command, environment, kill_session, make_data, make_project
 
@@ -48,6 +49,14 @@ class Subject:
         self.path = make_project(self.folder, **(SETTINGS | self.settings))
         make_data(self.folder / "data.jsonl", ROWS, NOISE)
         self.log, self.storage = self.folder / "log.txt", self.folder / "runs"
+        self._stored: fs.FileSystem = fs.SubTreeFileSystem(str(self.storage), fs.LocalFileSystem())
+
+    def move(self, storage: str) -> None:
+        """Let the storage be a bucket instead of a folder."""
+        self.variables["DOGE_RAY_STORAGE"] = storage
+        self.path.write_text(re.sub("(?m)^storage: .*\n", "", self.path.read_text()))
+        filesystem, root = fs.FileSystem.from_uri(storage)
+        self._stored = fs.SubTreeFileSystem(root, filesystem)
 
     @property
     def running(self) -> subprocess.Popen[str]:
@@ -111,9 +120,11 @@ class Subject:
     def published(self) -> dict[str, str]:
         """Results of the published stages, by path."""
         found = {}
-        for path in (self.storage / "store").glob("*/*/published.json"):
-            text = path.read_text().partition('"files"')[0]  # losers' weights are dropped later
-            found[str(path.parent)] = text
+        stages = fs.FileSelector("store", allow_not_found=True, recursive=True)
+        for file in self._stored.get_file_info(stages):
+            if file.base_name == "published.json" and file.path.count("/") == 3:
+                text = self._read(file.path).decode()
+                found[file.path] = text.partition('"files"')[0]  # losers' weights are dropped later
         return found
 
     def mark(self) -> tuple[int, int]:
@@ -122,12 +133,16 @@ class Subject:
 
     def rows(self) -> list[dict[str, Any]]:
         """The table of trials, without what depends on the clock."""
-        rows = pq.read_table(self.storage / "tiny/trials.parquet").to_pylist()
+        rows = pq.read_table("tiny/trials.parquet", filesystem=self._stored).to_pylist()
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
     def weights(self) -> dict[str, NDArray[Any]]:
         """The weights of the model that was chosen, by name."""
-        return dict(load_file(self.storage / "tiny/models/dense/model.safetensors"))
+        return dict(load(self._read("tiny/models/dense/model.safetensors")))
+
+    def _read(self, path: str) -> bytes:
+        with self._stored.open_input_stream(path) as file:
+            return bytes(file.read())
 
     def tracked(self) -> Counter[str]:
         """How many finished MLflow runs there are of each trial."""

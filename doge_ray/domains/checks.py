@@ -52,21 +52,20 @@ def say_unused(named: Sequence[str], rows: Mapping[str, int | None], place: str)
         place: where they stand, for the message.
     """
     hints = {domain: nearest(domain, named) for domain in rows if domain not in named}
+    if not hints:
+        return
     listed = sorted(hints, key=lambda domain: (not hints[domain], domain))
-    parts = []
-    for domain in listed[:MOST_UNUSED]:
-        count = rows[domain]
-        parts.append(f"{domain!r}{'' if count is None else f' ({count} rows)'}{hints[domain]}")
+    parts = [_told(domain, rows[domain], hints[domain]) for domain in listed[:MOST_UNUSED]]
     if len(listed) > MOST_UNUSED:
         parts.append(f"and {len(listed) - MOST_UNUSED} more")
-    if listed:
-        total = sum(rows[domain] or 0 for domain in listed)
-        counted = f", {total} rows in all" if total else ""
-        write(
-            f"{place}: {len(listed)} domain(s) that no setting names are not used{counted}: "
-            + ", ".join(parts),
-            error=True,
-        )
+    total = sum(rows[domain] or 0 for domain in listed)
+    counted = f", {total} rows in all" if total else ""
+    what = f"{len(listed)} domain(s) that no setting names are not used{counted}"
+    write(f"{place}: {what}: {', '.join(parts)}", error=True)
+
+
+def _told(domain: str, count: int | None, hint: str) -> str:
+    return f"{domain!r}{'' if count is None else f' ({count} rows)'}{hint}"
 
 
 def check_splits(corpus: Corpus) -> None:

@@ -22,7 +22,7 @@ from doge_ray.domains.encode_tags import LongSentences, tag_tables
 from doge_ray.domains.encoded import ABOUT, SENTENCES
 from doge_ray.domains.labelled import Corpus, LabelledText, Text
 from doge_ray.domains.rows import Padding
-from doge_ray.domains.token_columns import token_columns
+from doge_ray.domains.tokens import token_columns, tokens_of
 from doge_ray.errors import InputError
 
 CHUNK = 4096  # texts tokenised at a time, which bounds the lists of Python integers
@@ -135,8 +135,7 @@ def _token_batch(
 
 def _call(tokenizer: PreTrainedTokenizerBase, text: LabelledText, **options: Any) -> BatchEncoding:
     pairs = None if text.pairs is None else list(text.pairs)
-    # verbose=False: a warning about texts beyond the model's limit would come from the uncut call.
-    return tokenizer(list(text.texts), pairs, return_attention_mask=False, verbose=False, **options)
+    return tokens_of(tokenizer, list(text.texts), pairs, **options)
 
 
 def _indices(parts: Collection[Sized]) -> NDArray[np.int32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from doge_ray.domains.labelled import TaggedText, Text
-from doge_ray.domains.token_columns import ragged, token_columns
+from doge_ray.domains.tokens import ragged, token_columns, tokens_of
 
 LongSentences = Literal["cut", "windows"]
 CHUNK = 4096  # sentences tokenised at a time, which bounds the lists of Python integers
@@ -76,7 +76,7 @@ def _parts_words(tokenizer: PreTrainedTokenizerBase) -> bool:
     Byte-level tokenizers mark a word by the blank before it, and may not add one by themselves.
     """
     apart = _call(tokenizer, [["a", "b"]], add_special_tokens=False)["input_ids"][0]
-    return bool(apart[-1] == tokenizer("a b", add_special_tokens=False)["input_ids"][-1])
+    return bool(apart[-1] == tokens_of(tokenizer, "a b", add_special_tokens=False)["input_ids"][-1])
 
 
 def _tokens_by_word(
@@ -136,7 +136,4 @@ def _first_tokens(tokens: BatchEncoding, row: int, start: int) -> NDArray[np.int
 def _call(
     tokenizer: PreTrainedTokenizerBase, words: Sequence[Sequence[str]], **options: Any
 ) -> BatchEncoding:
-    # verbose=False: a warning about sentences beyond the model's limit would come without a cut.
-    return tokenizer(
-        words, is_split_into_words=True, return_attention_mask=False, verbose=False, **options
-    )
+    return tokens_of(tokenizer, words, is_split_into_words=True, **options)

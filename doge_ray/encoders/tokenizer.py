@@ -7,6 +7,7 @@ give every token another position than the one it was pretrained with.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from doge_ray.encoders.families import family_of
+from doge_ray.encoders.stock import read_config
 from doge_ray.errors import InputError
+from doge_ray.terminal import write
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -34,14 +37,69 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         ) from None
 
 
-def check_padding(
+@dataclass(frozen=True)
+class Reader:
+    """What reads texts for a model: the tokenizer in its folder, that fits its configuration."""
+
+    folder: Path
+    tokenizer: PreTrainedTokenizerBase
+    config: PreTrainedConfig
+
+    @classmethod
+    def of(cls, folder: Path) -> Reader:
+        """That of a model folder.
+
+        Raises:
+            InputError: there is none, or it has no padding token, or another than positions are
+                counted by; says what to write into which file.
+        """
+        tokenizer, config = load_tokenizer(folder), read_config(folder)
+        _check_padding(tokenizer, config, folder)
+        if not hasattr(config, "type_vocab_size"):
+            # A model that has no token types is given none.
+            names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
+            tokenizer.model_input_names = names
+        if not tokenizer.num_special_tokens_to_add():
+            write(
+                f"{folder}: the tokenizer puts no tokens such as [CLS] around a text, by which "
+                "models are pretrained to tell where it begins and ends; is it the one that the "
+                "model came with?",
+                error=True,
+            )
+        return cls(folder, tokenizer, config)
+
+    def check_tokens(self, tokens: Mapping[str, NDArray[np.integer[Any]]]) -> None:
+        """Refuse tokens and token types for which the model has no embedding.
+
+        Args:
+            tokens: input_ids and, if the tokenizer gives them, token_type_ids, of all rows of a
+                split.
+
+        Raises:
+            InputError: names a token, and the number of embeddings.
+        """
+        largest = int(tokens["input_ids"].max(initial=0))
+        if largest >= self.config.vocab_size:
+            raise InputError(
+                f"{self.folder}: the tokenizer makes "
+                f"{self.tokenizer.convert_ids_to_tokens(largest)!r} of the data token {largest}, "
+                f"but the model has embeddings for {self.config.vocab_size} only, the last of "
+                "which is the one before; use the tokenizer that the model came with, or enlarge "
+                "the embeddings (resize_token_embeddings) and save the model again"
+            )
+        kinds = getattr(self.config, "type_vocab_size", 0)  # where it is 0 the types are not read
+        largest_kind = int(tokens.get("token_type_ids", np.zeros(0, int)).max(initial=0))
+        if kinds and largest_kind >= kinds:
+            raise InputError(
+                f"{self.folder}: the tokenizer gives second texts the type {largest_kind}, but the "
+                f"model has embeddings for {kinds} type(s); use the tokenizer that the model came "
+                "with"
+            )
+
+
+def _check_padding(
     tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig, folder: Path
 ) -> None:
-    """Refuse a tokenizer without a padding token, or with another than positions are counted by.
-
-    Raises:
-        InputError: names the folder and what to write into which file.
-    """
     remedy = "set pad_token in its tokenizer_config.json"
     if tokenizer.pad_token_id is None:
         raise InputError(
@@ -54,45 +112,4 @@ def check_padding(
             f"{folder}: {tokenizer.pad_token!r}, the tokenizer's padding, is token "
             f"{tokenizer.pad_token_id}, but the model counts positions behind padding of index "
             f"{expected}; {remedy}, to that token, or use the tokenizer that the model came with"
-        )
-
-
-def use_own_inputs(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
-    """Let the tokenizer give no token types to a model that has none."""
-    if not hasattr(config, "type_vocab_size"):
-        names = [name for name in tokenizer.model_input_names if name != "token_type_ids"]
-        tokenizer.model_input_names = names
-
-
-def check_tokens(
-    tokens: Mapping[str, NDArray[np.integer[Any]]],
-    tokenizer: PreTrainedTokenizerBase,
-    config: PreTrainedConfig,
-    folder: Path,
-) -> None:
-    """Refuse tokens and token types for which the model has no embedding.
-
-    Args:
-        tokens: input_ids and, if the tokenizer gives them, token_type_ids, of all rows of a split.
-        tokenizer: which made them.
-        config: the model's.
-        folder: of both.
-
-    Raises:
-        InputError: names a token, and the number of embeddings.
-    """
-    largest = int(tokens["input_ids"].max(initial=0))
-    if largest >= config.vocab_size:
-        raise InputError(
-            f"{folder}: the tokenizer makes {tokenizer.convert_ids_to_tokens(largest)!r} of the "
-            f"data token {largest}, but the model has embeddings for {config.vocab_size} only, the "
-            "last of which is the one before; use the tokenizer that the model came with, or "
-            "enlarge the embeddings (resize_token_embeddings) and save the model again"
-        )
-    kinds = getattr(config, "type_vocab_size", 0)  # where it is 0 the types are not read
-    largest_kind = int(tokens.get("token_type_ids", np.zeros(0, int)).max(initial=0))
-    if kinds and largest_kind >= kinds:
-        raise InputError(
-            f"{folder}: the tokenizer gives second texts the type {largest_kind}, but the model "
-            f"has embeddings for {kinds} type(s); use the tokenizer that the model came with"
         )

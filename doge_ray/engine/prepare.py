@@ -17,7 +17,7 @@ from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.folders import save_model
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.locate import fingerprint
-from doge_ray.encoders.tokenizer import load_tokenizer
+from doge_ray.encoders.tokenizer import Reader, load_tokenizer
 from doge_ray.engine.results.folder import check_folder
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.store.storage import Storage
@@ -92,10 +92,11 @@ def prepare(config: SweepConfig, corpus: Corpus, model_folder: Path) -> Prepared
         {domain: fold.fingerprint for domain, fold in folds.items()},
     )
     check_folder(results, graph)
-    data = encode_once(corpus, model_folder, graph, store)
+    reader = Reader.of(model_folder)
+    data = encode_once(corpus, reader, graph, store)
     _check_batches(config, data)
     for domain, fold in folds.items():
-        _check_batches(config, encode_once(fold, model_folder, graph.fold(domain), store))
+        _check_batches(config, encode_once(fold, reader, graph.fold(domain), store))
     return Prepared(config, graph, store, results, model_folder, data)
 
 

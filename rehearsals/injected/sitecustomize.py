@@ -4,6 +4,7 @@
 ``DOGE_RAY_DIVERGES``: a training with this learning rate blows up.
 ``DOGE_RAY_BREAKS``: the first process of a session that trains loses its accelerator, so to say,
 after that many steps, and every step that it takes then fails.
+``DOGE_RAY_GPU``: there is a GPU, which computes as a processor does.
 """
 
 import os
@@ -67,6 +68,20 @@ def make_break(optim: Any) -> None:
             return super().step(*args, **kwargs)
 
     optim.AdamW = AdamW
+
+
+@wrapt.when_imported("torch.cuda")
+def show_a_gpu(cuda: Any) -> None:
+    """Let one be counted, as the doctor does."""
+    if "DOGE_RAY_GPU" in os.environ:
+        cuda.device_count = lambda: 1
+
+
+@wrapt.when_imported("doge_ray.engine.work.devices")
+def let_it_start(devices: Any) -> None:
+    """Let nothing be wrong with the GPU that there is none of."""
+    if "DOGE_RAY_GPU" in os.environ:
+        devices.gpu_fault = lambda *devices: None
 
 
 def _is_first_to_train() -> bool:

@@ -14,7 +14,7 @@ from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import Prepared, prepare
 from doge_ray.errors import InputError
-from tests.engine.project import make_project
+from tests.engine.project import WORDS, make_project
 
 
 def edit(file: Path, drop: str = "", **values: Any) -> None:
@@ -92,3 +92,30 @@ def test_types_of_second_texts(project: Path) -> None:
     edit(project / "model/tokenizer_config.json", model_input_names=names)
     with pytest.raises(InputError, match=r"the type 1, but the model has embeddings for 1 type"):
         prepared(project)
+
+
+def change(folder: Path, name: str, change: Any) -> None:
+    """Change a part of the tokenizer."""
+    file = folder / "model/tokenizer.json"
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {name: change(content[name])}))
+
+
+def test_a_tokenizer_that_cannot_read_the_data(project: Path) -> None:
+    def without_a_word(model: dict[str, Any]) -> dict[str, Any]:
+        vocabulary = {word: n for word, n in model["vocab"].items() if word != WORDS[30]}
+        return model | {"vocab": vocabulary, "unk_token": "[UNKNOWN]"}
+
+    change(project, "model", without_a_word)
+    with pytest.raises(InputError, match=r"/model: the tokenizer cannot read the data \(WordLevel"):
+        prepared(project)
+
+
+def test_a_tokenizer_without_special_tokens_is_told_of(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared(project)
+    assert "[CLS]" not in capsys.readouterr().err
+    change(project, "post_processor", lambda processor: None)
+    prepared(project)
+    assert "/model: the tokenizer puts no tokens such as [CLS]" in capsys.readouterr().err

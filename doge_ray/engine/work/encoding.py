@@ -2,55 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from transformers import PreTrainedConfig
 
 from doge_ray.domains.encode import encode
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.domains.labelled import Corpus
 from doge_ray.encoders.families import family_of
-from doge_ray.encoders.stock import read_config
-from doge_ray.encoders.tokenizer import (
-    check_padding,
-    check_tokens,
-    load_tokenizer,
-    use_own_inputs,
-)
+from doge_ray.encoders.tokenizer import Reader
 from doge_ray.engine.store import StageStore
 from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import InputError
 
 
-def encode_once(corpus: Corpus, model_folder: Path, graph: Graph, store: StageStore) -> Encoded:
+def encode_once(corpus: Corpus, reader: Reader, graph: Graph, store: StageStore) -> Encoded:
     """The tokenised corpus, from the store if it is there.
 
     Args:
         corpus: what to tokenise.
-        model_folder: the pretrained model's, whose tokenizer is used.
+        reader: of the pretrained model.
         graph: names the stage, and says at how many tokens texts are cut.
         store: where the result lies.
 
     Raises:
-        InputError: texts would be longer than the model reads, or it has no tokenizer, or one
-            that gives it what it cannot read.
+        InputError: texts would be longer than the model reads, or hold what it cannot read.
     """
-    tokenizer, config = load_tokenizer(model_folder), read_config(model_folder)
-    check_padding(tokenizer, config, model_folder)
     train = graph.config.train
-    _check_length(train.max_length, config)
+    _check_length(train.max_length, reader.config)
     if store.result(graph.encoding) is None:
-        use_own_inputs(tokenizer, config)
         store.put(
             graph.encoding,
             {},
             lambda folder: encode(
-                corpus, tokenizer, train.max_length, folder, train.long_sentences
+                corpus, reader.tokenizer, train.max_length, folder, train.long_sentences
             ),
         )
     data = open_encoded(store.files(graph.encoding))
     for split in (data.train, data.dev, data.test):
-        check_tokens(split.tokens, tokenizer, config, model_folder)
+        reader.check_tokens(split.tokens)
     return data
 
 

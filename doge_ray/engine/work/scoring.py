@@ -16,6 +16,7 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import require_dense
 from doge_ray.encoders.stock import task_of
+from doge_ray.encoders.tokenizer import Reader
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.work.encoding import encode_once
@@ -101,7 +102,8 @@ def model_to_score(config: SweepConfig, corpus: Corpus, folder: Path) -> ModelTo
     stage = Stage("model", {"files": facts.fingerprint})
     if not store.has_files(stage):
         store.put(stage, {}, lambda target: save_model(model, target))
-    return ModelToScore(Pipeline(graph, store), stage, encode_once(corpus, folder, graph, store))
+    data = encode_once(corpus, Reader.of(folder), graph, store)
+    return ModelToScore(Pipeline(graph, store), stage, data)
 
 
 def _check_order(config: SweepConfig, names: Sequence[str], corpus: Corpus) -> None:
