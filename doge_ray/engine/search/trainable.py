@@ -59,7 +59,7 @@ def run_trial(
     except Exception as error:
         if unfit := unfit_machine(error):
             # Its own trial and the others are run elsewhere: the driver sees to that.
-            ray.get(claims.is_unfit.remote(unfit.node, describe(unfit)))
+            ray.get(claims.is_unfit.remote(unfit.node, str(unfit)))
             raise unfit from None
         if is_of_accelerator(error):
             ray.get(claims.failed_by.remote(Device.own(), trial, describe(error)))
