@@ -36,6 +36,7 @@ class Bucket:
     @contextmanager
     def served(self) -> Iterator[Bucket]:
         """Answer requests; needs ``ENVIRONMENT`` in this process's environment."""
+        get_backend("s3")[DEFAULT_ACCOUNT_ID].reset()  # of a server before, in this process
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         filesystem, _ = fs.FileSystem.from_uri(self._uri("", allow_bucket_creation="true"))
         filesystem.create_dir("bucket")
