@@ -44,7 +44,13 @@ def write_scores(
         moments: sums over the examples of each domain.
         parameters: how many a head, an FFN block and the encoder have.
         source: JSON values that say what was scored and how.
+
+    Raises:
+        FloatingPointError: a sum is not finite, so no ticket could be drawn.
     """
+    sums = (value for value in vars(moments).values() if isinstance(value, np.ndarray))
+    if not all(np.isfinite(value).all() for value in sums):
+        raise FloatingPointError("a unit's sensitivity is not finite, so no ticket can be drawn")
     table = pa.concat_tables(
         [
             _rows("head", moments, moments.head_sum_DLH, moments.head_sum_sq_DLH),

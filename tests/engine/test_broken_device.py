@@ -11,7 +11,7 @@ import torch
 from doge_ray.config.schema import ResourceConfig
 from doge_ray.engine.work import devices
 from doge_ray.engine.work.devices import own_device
-from doge_ray.engine.work.faults import is_of_accelerator, unfit_machine
+from doge_ray.engine.work.faults import is_of_accelerator, is_of_device, unfit_machine
 from doge_ray.engine.work.fitness import UnfitMachineError
 from tests.engine.project import make_project, run, table
 
@@ -82,8 +82,14 @@ def test_one_trial_fails_and_the_others_do_not(tmp_path: Path) -> None:
 def test_what_an_error_of_a_device_is() -> None:
     yes = [torch.AcceleratorError("odd"), RuntimeError("CUDA error: an illegal address")]
     yes += [RuntimeError("NCCL error in: ProcessGroupNCCL.cpp:1, unhandled cuda error")]
+    yes += [RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED")]
     assert all(map(is_of_accelerator, yes))
-    no = [RuntimeError("mat1 and mat2"), ValueError("CUDA error"), KeyError("x")]
+    assert all(map(is_of_device, yes))
+    asserted = torch.AcceleratorError("CUDA error: device-side assert triggered")
+    assert is_of_accelerator(asserted)
+    assert not is_of_device(asserted)  # a label or token that is out of range does it too
+    no = [torch.AcceleratorError("CUDA error: out of memory"), RuntimeError("mat1 and mat2")]
+    no += [ValueError("CUDA error"), KeyError("x")]
     assert not any(map(is_of_accelerator, no))
 
 
@@ -110,6 +116,21 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_no_processor(
     ) as error:
         own_device(ResourceConfig())
     assert unfit_machine(error.value) is error.value
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="its GPUs can be used")
+@pytest.mark.parametrize("fault", ["CUDA error: out of memory", "all devices are busy"])
+def test_a_gpu_that_is_only_full_is_no_broken_one(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(devices.ray, "get_runtime_context", GivenOne)
+    monkeypatch.setattr(devices, "gpu_fault", lambda *devices: fault)
+    with pytest.raises(
+        RuntimeError, match=r"cannot be used: .*; look at nvidia-smi there"
+    ) as error:
+        own_device(ResourceConfig())
+    assert unfit_machine(error.value) is None
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -106,3 +106,10 @@ def test_only_a_group_that_waits_for_machines_waits_without_end() -> None:
 def test_ray_says_what_it_killed_for_memory() -> None:
     assert is_memory_kill(str(OutOfMemoryError("killed due to the node running low on memory.")))
     assert not is_memory_kill(str(DIED))
+
+
+def test_what_a_group_cannot_start_by_is_told_and_counts() -> None:
+    why = RuntimeError("ProcessGroupNCCL is only supported with GPUs, no GPUs found!")
+    error = ControllerError(RayTaskError("_setup_torch_process_group", "a traceback", why))
+    assert not is_loss(error)
+    assert describe(error) == f"RuntimeError: {why}"

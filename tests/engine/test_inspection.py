@@ -74,7 +74,7 @@ SICK: dict[str, tuple[Answer, str, str, tuple[str, ...]]] = {
         ("2 there, but no tensor", "is too old"),
     ),
     "a GPU that another sweep has filled": (
-        altered(gpu_fault="CUDA error: out of memory"),
+        altered(gpu_fault="CUDA error: out of memory", gpu_is_busy=True),
         "GPUs",
         "warning",
         ("2 there, but no tensor", "out of memory"),

@@ -142,6 +142,15 @@ def test_a_late_snapshot_does_not_undo_a_publication(store):
     assert (store.result(STAGE), read(store)) == ({"n": 1}, "final")
 
 
+def test_a_training_that_runs_again_for_its_weights_keeps_snapshots(store):
+    store.put(STAGE, {"n": 1}, weights("final"))
+    store.discard_files(STAGE.path)
+    store.put(STAGE, {"epoch": 1}, weights("again"), "snapshot")
+    assert read(store, "snapshot") == "again"
+    store.put(STAGE, {"n": 1}, weights("final"))
+    assert (store.result(STAGE, "snapshot"), read(store)) == (None, "final")
+
+
 def test_two_processes_may_publish_a_stage_at_once(store):
     """The files of one are being written while the other publishes."""
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
+from doge_ray.engine.cluster import avoidance
+from doge_ray.engine.cluster.avoidance import avoid
 from doge_ray.engine.cluster.capacity import HEAD
-from doge_ray.engine.search import avoidance
-from doge_ray.engine.search.avoidance import avoid
 from doge_ray.engine.search.claims import Claims, Device
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work import fitness
 from doge_ray.engine.work.faults import is_hopeless, unfit_machine
 from doge_ray.engine.work.fitness import (
     UnfitMachineError,
+    have_changed,
     require_same_storage,
     require_same_versions,
     versions,
@@ -105,6 +106,11 @@ def test_a_device_is_held_to_be_broken_by_two_trials_in_a_row() -> None:
     claims.works(ONE)
     claims.failed_by(ONE, "third", "CUDA error")
     assert not claims.unfit()
+    claims.failed_by(OTHER, "third", "CUDA error")  # so it is the trial
+    claims.failed_by(ONE, "third", "CUDA error")
+    assert not claims.unfit()
+    claims.failed_by(ONE, "fifth", "CUDA error")
+    assert not claims.unfit()
     claims.failed_by(ONE, "fourth", "CUDA error: ECC")
     assert claims.unfit() == {
         ONE.node: "2 trials in a row failed by GPU 0 of node aaaaaaaa: CUDA error: ECC"
@@ -150,23 +156,62 @@ def test_a_storage_without_what_the_driver_published_is_refused(tmp_path: Path) 
         require_same_storage(elsewhere, stage)
 
 
+def nodes(**resources: dict[str, float]) -> list[dict[str, object]]:
+    return [
+        {"NodeID": letter * 56, "Alive": True, "Resources": {"CPU": 1.0} | own}
+        for letter, own in resources.items()
+    ]
+
+
 @pytest.mark.parametrize(
-    "resources", [{"CPU": 4.0}, {"CPU": 4.0, "node:__internal_head__": 1.0}], ids=["one", "head"]
+    ("there", "workers"),
+    [
+        (nodes(a={}), 1),
+        (nodes(a={HEAD: 1.0}, b={}), 1),
+        (nodes(a={}, b={HEAD: 1.0, "CPU": 0.0}), 1),
+        (nodes(a={}, b={}), 2),
+    ],
+    ids=["alone", "the head", "beside a head without room", "room for one worker of two"],
 )
-def test_without_another_node_the_sweep_ends(
-    resources: dict[str, float], monkeypatch: pytest.MonkeyPatch
+def test_without_room_elsewhere_the_sweep_ends(
+    there: list[dict[str, object]], workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nodes = [{"NodeID": ONE.node, "Alive": True, "Resources": resources}]
-    if HEAD in resources:
-        nodes.append({"NodeID": "b" * 56, "Alive": True, "Resources": {"CPU": 4.0}})
-    monkeypatch.setattr(avoidance.ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(avoidance.ray, "nodes", lambda: there)
     monkeypatch.setattr(avoidance, "draining_nodes", list)
     said: list[str] = []
     with pytest.raises(SweepError, match=r"its GPU is lost\. Nothing finished is lost; once"):
-        avoid({ONE.node: "its GPU is lost"}, {"CPU": 1.0}, said.append)
+        avoid({ONE.node: "its GPU is lost"}, {"CPU": 1.0}, workers, said.append)
+    avoid({"c" * 56: "it went by itself"}, {"CPU": 1.0}, workers, said.append)
     assert not said
-    avoid({"c" * 56: "it went by itself"}, {"CPU": 1.0}, said.append)
-    assert not said
+
+
+def test_nodes_that_fail_alike_are_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    drained: list[str] = []
+    monkeypatch.setattr(avoidance.ray, "nodes", lambda: nodes(a={}, b={}, c={}, d={}, e={}))
+    monkeypatch.setattr(avoidance, "draining_nodes", lambda: drained)
+    monkeypatch.setattr(avoidance, "_drain", lambda node, why: drained.append(node))
+    unfit, said = {}, []
+    for letter, gpu in (("a", 0), ("b", 3)):
+        unfit[letter * 56] = f"GPU {gpu} of node {letter * 8} cannot be used: no driver"
+        avoid(unfit, {"CPU": 1.0}, 1, said.append)
+    unfit["d" * 56] = "node dddddddd sees another place under runs"
+    avoid(unfit, {"CPU": 1.0}, 1, said.append)
+    assert [node[0] for node in drained] == ["a", "b", "d"]
+    assert len(said) == 3
+    unfit["c" * 56] = "GPU 1 of node cccccccc cannot be used: no driver"
+    with pytest.raises(SweepError, match=r"So it was on 3 nodes, one after the other\."):
+        avoid(unfit, {"CPU": 1.0}, 1, said.append)
+
+
+def test_a_source_that_is_changed_meanwhile_is_seen(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    versions()
+    assert not have_changed()
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / ".#a.py").symlink_to("nobody@nowhere")  # an editor's
+    monkeypatch.setattr(fitness, "PACKAGE", tmp_path)
+    assert have_changed()
 
 
 @pytest.mark.ray

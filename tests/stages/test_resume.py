@@ -13,7 +13,7 @@ import torch
 from doge_ray.domains.rows import EncodedSplit
 from doge_ray.objectives import make_objective
 from doge_ray.stages.recipe import EpochRecord, Recipe
-from doge_ray.stages.snapshots import read_state
+from doge_ray.stages.snapshots import read_state, write_state
 from doge_ray.stages.train import train
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
@@ -131,3 +131,14 @@ def test_a_damaged_snapshot_costs_its_epochs_and_no_more(damage: bytes, tmp_path
 def test_the_best_epoch_may_lie_before_the_cut(tmp_path: Path) -> None:
     metrics = [r["dev_metric"] for r in train(tiny("bert"), DATA, LONG, ALONE, Forgetful())]
     assert metrics.index(max(metrics)) < 2  # or the cases above would not show it
+
+
+def test_an_error_of_the_device_is_none_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*args: Any) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch, "save", lost)
+    with pytest.raises(torch.AcceleratorError):
+        write_state({}, tmp_path)

@@ -18,7 +18,7 @@ import ray
 import yaml
 
 from doge_ray.config.schema import ResourceConfig, SweepConfig
-from doge_ray.engine.cluster.ray_private import kuberay_manifest
+from doge_ray.engine.cluster.ray_private import draining_nodes, kuberay_manifest
 from doge_ray.errors import InputError
 
 AUTOSCALER = Path("~/ray_bootstrap_config.yaml")
@@ -58,8 +58,10 @@ class Fleet:
 
 
 def running() -> Fleet:
-    """The nodes that are up."""
-    return Fleet(tuple(node["Resources"] for node in ray.nodes() if node["Alive"]))
+    """The nodes that are up, and stay."""
+    leaving = draining_nodes()
+    there = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving)
+    return Fleet(tuple(node["Resources"] for node in there))
 
 
 def possible(now: Fleet) -> Fleet:

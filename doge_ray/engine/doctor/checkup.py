@@ -18,6 +18,7 @@ from doge_ray.config.schema import SweepConfig
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.cluster.connection import connected
+from doge_ray.engine.cluster.ray_private import draining_nodes
 from doge_ray.engine.cluster.start import await_machines
 from doge_ray.engine.doctor.facts import gather
 from doge_ray.engine.doctor.inspection import Answer, Finding, inspect, remedies, what_is_wrong
@@ -170,8 +171,10 @@ def _ask(place: Storage, letter: str, seconds: float) -> Iterator[Answer | Findi
 
 
 def _alive() -> dict[str, dict[str, Any]]:
-    """What Ray knows of its nodes, by Ray's number of them."""
-    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    """What Ray knows of the nodes that are to stay, by Ray's number of them."""
+    leaving = draining_nodes()
+    there = (node for node in ray.nodes() if node["Alive"] and node["NodeID"] not in leaving)
+    return {node["NodeID"]: node for node in there}
 
 
 def _names(nodes: Mapping[str, dict[str, Any]]) -> dict[str, str]:

@@ -18,7 +18,8 @@ class Facts:
     """What a node says of itself, by its own clock.
 
     ``read`` is what it found where the driver had written, ``refused`` the storage's error where
-    there was one; ``gpu_fault`` is why no tensor can be put on a GPU that there is. Times are in
+    there was one; ``gpu_fault`` is why no tensor can be put on a GPU that there is, which may only
+    be busy. Times are in
     seconds, ``free`` in bytes by folder.
     """
 
@@ -30,6 +31,7 @@ class Facts:
     begun: float
     ended: float
     gpu_fault: str | None = None
+    gpu_is_busy: bool = False
 
 
 def gather(storage: str, driver: str, node: str) -> Facts:
@@ -41,13 +43,14 @@ def gather(storage: str, driver: str, node: str) -> Facts:
     begun = time.time()
     import torch
 
-    from doge_ray.engine.work.devices import gpu_fault
+    from doge_ray.engine.work.devices import gpu_fault, is_busy
 
     read, refused = _copy(storage, driver, node)
     # The count comes from the driver's own list, which is there also where nothing can start.
     gpus = torch.cuda.device_count()
     fault = gpu_fault(*(f"cuda:{number}" for number in range(gpus)))
-    return Facts(versions(), gpus, read, refused, _free(), begun, time.time(), fault)
+    busy = fault is not None and is_busy(fault)
+    return Facts(versions(), gpus, read, refused, _free(), begun, time.time(), fault, busy)
 
 
 def _copy(root: str, source: str, target: str) -> tuple[str | None, str | None]:

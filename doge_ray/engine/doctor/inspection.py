@@ -85,7 +85,7 @@ def check_gpus(answer: Answer) -> Finding:
     told, there = answer.gpus, answer.facts.gpus
     finding = partial(Finding, answer.node, "GPUs")
     if told and answer.facts.gpu_fault is not None:
-        busy = any(word in answer.facts.gpu_fault.lower() for word in ("out of memory", "busy"))
+        busy = answer.facts.gpu_is_busy
         return finding(
             "warning" if busy else "error",
             f"{there} there, but no tensor can be put on them: {answer.facts.gpu_fault}",

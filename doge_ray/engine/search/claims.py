@@ -48,6 +48,7 @@ class Claims:
 
     def __init__(self) -> None:
         self._failed_by: dict[Device, dict[str, str]] = {}
+        self._at_fault: set[str] = set()
         self._unfit: dict[str, str] = {}
         self._holders: dict[str, str] = {}
         self._failures: Counter[str] = Counter()
@@ -75,11 +76,18 @@ class Claims:
         return self._given_up.get(trial)
 
     def works(self, device: Device) -> None:
-        """Note that a trial came to its end on a device."""
+        """Note that a device has got through an epoch of a trial."""
         self._failed_by.pop(device, None)
 
     def failed_by(self, device: Device, trial: str, error: str) -> None:
-        """Note that a device failed under a trial."""
+        """Note that a device failed under a trial; where others did so too, it is the trial."""
+        others = [failed for other, failed in self._failed_by.items() if other != device]
+        if any(trial in failed for failed in others):
+            self._at_fault.add(trial)
+            for failed in self._failed_by.values():
+                failed.pop(trial, None)
+        if trial in self._at_fault:
+            return
         failed = self._failed_by.setdefault(device, {})
         failed[trial] = error
         if len(failed) >= SEVERAL:

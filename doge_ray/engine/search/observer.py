@@ -11,8 +11,8 @@ from typing import Any
 import ray
 from ray import tune
 
+from doge_ray.engine.cluster.avoidance import avoid
 from doge_ray.engine.cluster.capacity import worker_resources
-from doge_ray.engine.search.avoidance import avoid
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.search.trainable import assignment_of
 from doge_ray.engine.tracking.outbox import Outbox
@@ -22,8 +22,10 @@ from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.faults import is_memory_kill
+from doge_ray.engine.work.fitness import have_changed
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
+from doge_ray.errors import SweepError
 from doge_ray.reporting.mask_picture import mask_picture
 from doge_ray.tickets.ties import decimal
 
@@ -139,8 +141,16 @@ class Observer(tune.Callback):
 
     def _avoid_unfit(self) -> None:
         """Else the next trial would be given the same device, as it is free, and the one after."""
-        need = worker_resources(self.pipeline.graph.config.resources)
-        avoid(ray.get(self.claims.unfit.remote()), need, self.progress.line)
+        unfit = ray.get(self.claims.unfit.remote())
+        if unfit and have_changed():
+            raise SweepError(
+                "doge_ray's own files were changed while the sweep runs, so new processes would "
+                "compute by other code than those before. Nothing finished is lost; the same "
+                "command goes on, with the code as it is now"
+            )
+        resources = self.pipeline.graph.config.resources
+        workers = max(resources.trial_workers, resources.stage_workers)
+        avoid(unfit, worker_resources(resources), workers, self.progress.line)
 
     def _halve_micro_batch(self, assignment: Assignment) -> None:
         """Let the running training take less: the first of the trial's that is not published."""

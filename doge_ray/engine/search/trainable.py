@@ -22,10 +22,11 @@ from doge_ray.engine.work.faults import (
     is_hopeless,
     is_loss,
     is_of_accelerator,
+    is_of_device,
     unfit_machine,
 )
 from doge_ray.engine.work.fitness import require_same_storage, require_same_versions
-from doge_ray.engine.work.jobs import Job, Report, evaluation_job
+from doge_ray.engine.work.jobs import Job, evaluation_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import training_job
 from doge_ray.engine.work.trial import Trial
@@ -55,19 +56,18 @@ def run_trial(
             require_same_versions(versions)
             require_same_storage(pipeline.store, pipeline.graph.encoding)
             _train(config, pipeline, claims)
-            ray.get(claims.works.remote(Device.own()))
     except Exception as error:
         if unfit := unfit_machine(error):
             # Its own trial and the others are run elsewhere: the driver sees to that.
             ray.get(claims.is_unfit.remote(unfit.node, str(unfit)))
             raise unfit from None
-        if is_of_accelerator(error):
+        if is_of_device(error):
             ray.get(claims.failed_by.remote(Device.own(), trial, describe(error)))
         if _is_tried_again(error, pipeline, claims):
             raise
-        if is_of_accelerator(error):
-            # Nothing works in this process any more. Tune ends those that raise and uses others
-            # again; so the next one tells what this one knows.
+        if is_of_accelerator(error) or (torch.cuda.is_initialized() and not is_hopeless(error)):
+            # It may be that nothing works in this process any more. Tune ends those that raise and
+            # uses others again; so the next one tells what this one knows.
             ray.get(claims.give_up.remote(trial, describe(error)))
             raise
         given_up = describe(error)
@@ -83,8 +83,8 @@ def _train(config: dict[str, Any], pipeline: Pipeline, claims: Any) -> None:
         return
     for part in trial.parts:
         with hold(claims, part.training.digest, tune.get_context().get_trial_id()):
-            report = tune.report if part is trial else _quiet
-            _perform(_unpublished(part, store, keep_files), pipeline, report)
+            jobs = _unpublished(part, store, keep_files)
+            _perform(jobs, pipeline, claims, is_told=part is trial)
     result = store.result(trial.training) or {}
     tune.report(
         {
@@ -113,10 +113,6 @@ def assignment_of(config: dict[str, Any]) -> Assignment:
     return Assignment(**{key: settings[key] for key in _FIELDS if key in settings})
 
 
-def _quiet(metrics: dict[str, Any]) -> None:
-    """The epochs of a fold are no epochs of the trial."""
-
-
 def _unpublished(trial: Trial, store: StageStore, keep_files: bool) -> list[Job]:
     """The jobs of a trial, or of one of its folds, that are still to be done."""
     training, evaluation = training_job(trial, store), evaluation_job(trial, store)
@@ -125,9 +121,22 @@ def _unpublished(trial: Trial, store: StageStore, keep_files: bool) -> list[Job]
     return [*([] if is_trained else [training]), *([] if evaluation.is_done else [evaluation])]
 
 
-def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:
-    """In this process where one device is enough, on one group of Ray Train workers otherwise."""
-    resources = pipeline.graph.config.resources
+def _perform(jobs: list[Job], pipeline: Pipeline, claims: Any, is_told: bool) -> None:
+    """In this process where one device is enough, on one group of Ray Train workers otherwise.
+
+    Args:
+        jobs: to be done.
+        pipeline: of the sweep.
+        claims: told that the device works.
+        is_told: whether Tune is told of the epochs; those of a fold are none of the trial's.
+    """
+    resources, device = pipeline.graph.config.resources, Device.own()
+
+    def report(metrics: dict[str, Any]) -> None:
+        claims.works.remote(device)
+        if is_told:
+            tune.report(metrics)
+
     if resources.trial_workers == 1:
         run_here(jobs, resources, report)
     elif jobs:
@@ -137,5 +146,5 @@ def _perform(jobs: list[Job], pipeline: Pipeline, report: Report) -> None:
             resources.trial_workers,
             resources,
             pipeline.graph.config.search.max_failures,
-            [TuneReportCallback()] if report is tune.report else [],
+            [TuneReportCallback()] if is_told else [],
         )

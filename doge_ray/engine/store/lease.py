@@ -118,7 +118,7 @@ class Lease:
                 # Whoever took over saw no renewal: the machine slept, or its way was cut.
                 if any(name < self._name for name in self._rivals()):
                     break
-            except OSError as error:
+            except (OSError, KeyError) as error:  # an asker may have taken it for a dead one's
                 _LOG.warning("the lease of %s could not be renewed: %s", self._place.name, error)
         else:
             return

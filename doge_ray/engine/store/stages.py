@@ -105,7 +105,7 @@ class StageStore(Storage):
             slot: a published stage keeps no snapshot.
         """
         earlier = [self._record(stage.path, name) for name in _SLOTS]
-        if slot == "snapshot" and earlier[0] is not None:
+        if slot == "snapshot" and earlier[0] is not None and earlier[0]["files"] is not None:
             return  # another process was faster
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
         if write is not None:

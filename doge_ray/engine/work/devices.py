@@ -32,21 +32,32 @@ def require_usable(device: torch.device) -> torch.device:
 
     Raises:
         UnfitMachineError: names the GPU and the reason.
+        RuntimeError: something else uses the GPU for now.
     """
     if not ray.is_initialized():  # or asking for the context would start it
         return device
     context = ray.get_runtime_context()
     given = context.get_accelerator_ids().get("GPU", [])
     fault = gpu_fault("cuda" if device.type == "cpu" else str(device)) if given else None
-    if fault is not None:
-        node = context.get_node_id()
-        raise UnfitMachineError(
-            f"GPU {', '.join(given)} of node {node[:8]}, which Ray gave to this "
-            f"process, cannot be used: {fault}; look at nvidia-smi and torch.version.cuda there, "
-            "start Ray there with --num-gpus 0, or set resources.gpus_per_worker=0",
-            node,
-        )
-    return device
+    if fault is None:
+        return device
+    node = context.get_node_id()
+    told = (
+        f"GPU {', '.join(given)} of node {node[:8]}, which Ray gave to this process, cannot be "
+        f"used: {fault}"
+    )
+    if is_busy(fault):
+        raise RuntimeError(f"{told}; look at nvidia-smi there for what else uses it")
+    raise UnfitMachineError(
+        f"{told}; look at nvidia-smi and torch.version.cuda there, start Ray there with "
+        "--num-gpus 0, or set resources.gpus_per_worker=0",
+        node,
+    )
+
+
+def is_busy(fault: str) -> bool:
+    """Whether a GPU is only full, or held by another process, and may be free later."""
+    return any(word in fault.lower() for word in ("out of memory", "alloc_failed", "busy"))
 
 
 def gpu_fault(*devices: str) -> str | None:

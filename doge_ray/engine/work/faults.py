@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import torch
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.train import ControllerError, TrainingFailedError, WorkerGroupError
 
 from doge_ray.engine.cluster.ray_private import is_startup_timeout
 from doge_ray.engine.work.fitness import UnfitMachineError
+from doge_ray.stages.memory import is_out_of_memory
 
 # Losses of one trial, or of one group of workers, beyond which it is no bad luck any more.
 LOSSES = 32
+
+
+_SAID_OF_DEVICES = ("CUDA error", "CUDA driver error", "HIP error", "NCCL error", "cuDNN error")
 
 
 class SmallerBatchError(Exception):
@@ -31,9 +35,16 @@ def is_hopeless(error: BaseException) -> bool:
 
 def is_of_accelerator(error: BaseException) -> bool:
     """Whether a device failed under a process, which then can do nothing more with it."""
-    said = any(text in str(error) for text in ("CUDA error", "HIP error", "NCCL error"))
+    if is_out_of_memory(error):
+        return False
+    said = any(text in str(error) for text in _SAID_OF_DEVICES)
     known = isinstance(error, torch.AcceleratorError)
     return known or (isinstance(error, RuntimeError) and said)
+
+
+def is_of_device(error: BaseException) -> bool:
+    """Whether it may be the device that is broken, not what the code asked of it."""
+    return is_of_accelerator(error) and "device-side assert" not in str(error)
 
 
 def unfit_machine(error: BaseException) -> UnfitMachineError | None:
@@ -45,6 +56,8 @@ def is_loss(error: BaseException) -> bool:
     """Whether a failure is that of a process, a node or a connection, not of the code."""
     if isinstance(error, WorkerGroupError):
         return _is_loss_of_group(error.worker_failures.values())
+    if isinstance(error, ControllerError) and isinstance(error.controller_failure, RayTaskError):
+        return is_loss(_cause(error.controller_failure))  # as of a group that finds no GPU
     if isinstance(error, SmallerBatchError | TrainingFailedError):
         return True
     # Workers that fail their health check, or do not come up, are Ray's own kinds of error.
@@ -60,7 +73,7 @@ def is_shortage(error: BaseException) -> bool:
 def causes(error: BaseException) -> list[BaseException]:
     """What a group's failure consists of: the workers' own errors, if there are any."""
     if isinstance(error, ControllerError):
-        return [error.controller_failure]
+        return [_cause(error.controller_failure)]
     failures = error.worker_failures.values() if isinstance(error, WorkerGroupError) else [error]
     own = [each for each in failures if not is_loss(each) and not _lost_its_peer(each)]
     return own or list(filter(_waited_in_vain, failures)) or list(failures)
@@ -96,6 +109,11 @@ def _is_loss_of_group(failures: Collection[BaseException]) -> bool:
 def _waited_in_vain(error: BaseException) -> bool:
     """Whether an exchange between processes ended by its time limit."""
     return _lost_its_peer(error) and "timed out waiting" in str(error).lower()
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What was raised, where Ray tells that something was raised elsewhere."""
+    return error.cause if isinstance(error, RayTaskError) else error
 
 
 def _lost_its_peer(error: BaseException) -> bool:

@@ -73,7 +73,17 @@ def different(here: Mapping[str, str], expected: Mapping[str, str]) -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """The versions that must agree: Python, packages, and doge_ray with a hash of its source."""
+    """The versions that must agree, as this process was started with them."""
+    return _versions()
+
+
+def have_changed() -> bool:
+    """Whether others are installed by now."""
+    return _versions() != versions()
+
+
+def _versions() -> dict[str, str]:
+    """Python, packages, and doge_ray with a hash of its source."""
     # The build of torch, as in 2.13.0+cpu, may differ between a head and its GPU nodes.
     found = {name: version(name).partition("+")[0] for name in _PACKAGES}
     source = f"{version('doge-ray')} ({source_digest()})"
@@ -84,8 +94,8 @@ def source_digest() -> str:
     """A hash of the installed modules, by name and content."""
     digest = hashlib.sha256()
     for file in sorted(PACKAGE.rglob("*.py")):
-        if BESIDE in file.parents:
-            continue  # in a wheel: they build the package, and are no part of it
+        if BESIDE in file.parents or file.name.startswith("."):
+            continue  # in a wheel: they build the package, and are no part of it; an editor's own
         digest.update(str(file.relative_to(PACKAGE)).encode() + b"\n" + file.read_bytes())
     return digest.hexdigest()[:8]
 

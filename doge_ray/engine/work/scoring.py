@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +18,19 @@ from doge_ray.encoders.locate import fingerprint
 from doge_ray.encoders.masks import require_dense
 from doge_ray.encoders.stock import task_of
 from doge_ray.encoders.tokenizer import Reader
+from doge_ray.engine.cluster.avoidance import avoid
+from doge_ray.engine.cluster.capacity import worker_resources
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.work.encoding import encode_once
-from doge_ray.engine.work.faults import describe
+from doge_ray.engine.work.faults import describe, unfit_machine
 from doge_ray.engine.work.graph import Graph, ModelFacts
 from doge_ray.engine.work.jobs import SCORES, ActivationJob, Job, scoring_job
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.workers import run_on_workers
 from doge_ray.errors import InputError, SweepError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
@@ -49,10 +54,17 @@ def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | No
     workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
     if not jobs:
         return
-    try:
-        run_on_workers(jobs, store, workers, config.resources, config.search.max_failures)
-    except TrainingFailedError as error:
-        raise SweepError(f"the workers that score failed: {describe(error)}") from error
+    unfit: dict[str, str] = {}
+    while True:
+        try:
+            run_on_workers(jobs, store, workers, config.resources, config.search.max_failures)
+            return
+        except TrainingFailedError as error:
+            machine = unfit_machine(error)
+            if machine is None:
+                raise SweepError(f"the workers that score failed: {describe(error)}") from error
+            unfit[machine.node] = str(machine)
+            avoid(unfit, worker_resources(config.resources), workers, _LOGGER.warning)
 
 
 @dataclass(frozen=True)
