@@ -50,6 +50,8 @@ def beside(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, str) and not _is_there(Path(value)):
             there = file.parent / value
             found[key] = str(there) if _is_there(there) else value
+        elif isinstance(value, str) and value.startswith("~"):
+            found[key] = str(Path(value).expanduser())
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 
@@ -67,6 +67,21 @@ class Section(BaseModel):
     """A group of settings: immutable, and closed to unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, values: Any) -> Any:
+        """YAML reads yes, no, on and off as truth values, which Python counts as 1 and 0."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field, parts = cls.model_fields.get(name), value if isinstance(value, list) else [value]
+            kinds = "" if field is None else str(field.annotation)
+            takes_numbers = ("int" in kinds or "float" in kinds) and "bool" not in kinds
+            if takes_numbers and any(isinstance(part, bool) for part in parts):
+                raise ValueError(
+                    f"{name}={value!r} is a truth value, as which YAML reads yes, no, on and off; "
+                    "write a number"
+                )
+        return values
 
     def identity(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """Every setting that may not differ when a sweep goes on, by dotted key, as JSON values.

@@ -68,6 +68,26 @@ def _told(domain: str, count: int | None, hint: str) -> str:
     return f"{domain!r}{'' if count is None else f' ({count} rows)'}{hint}"
 
 
+def say_alike(names: Sequence[str]) -> None:
+    """Tell of labels that differ in blanks, case or digits written otherwise, as by accident."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(_plain(name), []).append(name)
+    for group in alike.values():
+        if len(group) > 1:
+            told = ", ".join(map(repr, group))
+            write(f"labels {told} are learned as {len(group)} classes; are they one?", error=True)
+
+
+def _plain(name: str) -> str:
+    text = "".join(letter for letter in name.casefold() if letter.isprintable()).strip()
+    text = {"true": "1", "false": "0"}.get(text, text)
+    try:
+        return str(float(text))
+    except ValueError:
+        return text
+
+
 def check_splits(corpus: Corpus) -> None:
     """Refuse empty splits, a single label, source splits that lack one, and splits of no entity.
 

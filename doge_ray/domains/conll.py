@@ -189,6 +189,7 @@ def _lines(file: Path) -> Iterator[Line]:
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{file}, line {number}: not UTF-8; save the file as UTF-8") from error
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     # Not splitlines, nor split(): words may hold rare kinds of line ends and blanks.
     for number, line in enumerate(text.split("\n"), 1):
         if len(line) > LONGEST_TEXT:

@@ -16,6 +16,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from doge_ray.domains.labelled import TaggedText, Text
 from doge_ray.domains.tokens import ragged, token_columns, tokens_of
+from doge_ray.errors import InputError
 
 LongSentences = Literal["cut", "windows"]
 CHUNK = 4096  # sentences tokenised at a time, which bounds the lists of Python integers
@@ -48,7 +49,15 @@ def tag_tables(
         is a word's first, the word's place among all words of the split, elsewhere -1), input_ids
         and, if the tokenizer has them, token_type_ids; and the sentences, with the columns tag
         (of every word) and truncated (has more than ``max_length`` tokens).
+
+    Raises:
+        InputError: the tokenizer cannot read the words, or does not tell them apart.
     """
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{tokenizer.name_or_path}: its tokenizer, which is written in Python, does not say of "
+            "which word a token is; use a model with a tokenizer.json to tag words"
+        )
     texts = [text for text in domains.values() if isinstance(text, TaggedText)]
     words = [[*map(str, sentence)] for text in texts for sentence in text.words]
     if not _parts_words(tokenizer):

@@ -7,19 +7,27 @@ domain holding {train,dev,test}.*. One file counts as a folder's train.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from doge_ray.config.data import FilesData
-from doge_ray.domains.checks import check_domains, say_unused
+from doge_ray.domains.checks import check_domains, say_alike, say_unused
 from doge_ray.domains.labelled import Corpus
 from doge_ray.domains.subset import stratified
 from doge_ray.domains.tabular import Record, labelled_text, read_records, whole_number
-from doge_ray.errors import InputError, one_form
+from doge_ray.errors import InputError, listed, one_form
+from doge_ray.terminal import write
 
-OTHER_NAMES = {"training": "train", "validation": "dev", "valid": "dev", "val": "dev"}
+SPLITS = ("train", "dev", "test")
+OTHER_NAMES = {
+    "training": "train",
+    **dict.fromkeys(("validation", "validate", "valid", "val", "devel", "development"), "dev"),
+    "testing": "test",
+}
+DATA = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", ".conll", ".gz", ".zip"}
+"""Endings of files that may hold data."""
 Splits = defaultdict[str, list[Record]]
 
 
@@ -35,6 +43,7 @@ def load(data: FilesData) -> Corpus:
     domains = _read(data)
     sources = {domain: domains[domain] for domain in data.source_domains}
     names = _label_names(chain(*(splits["train"] for splits in sources.values())), data.label)
+    say_alike(names)
     held_out = [domain for domain, splits in sources.items() if not splits["dev"]]
     for domain, splits in sources.items():
         if not splits["train"]:
@@ -107,6 +116,8 @@ def _read(data: FilesData) -> dict[str, Splits]:
             f"directory on or from the sweep's file: there is no {path.absolute()}"
         )
     files = split_files(path) if path.is_dir() else {"train": path}
+    if path.is_dir():
+        say_unread(path, files)
     return _by_column(files, data) if files else _by_folder(path, data)
 
 
@@ -118,12 +129,13 @@ def split_files(folder: Path) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        if file.stem in OTHER_NAMES and file.is_file():
+        usual = file.stem.lower()
+        usual = OTHER_NAMES.get(usual, usual)
+        if usual in SPLITS and usual != file.stem and file.is_file():
             raise InputError(
-                f"{file}: splits are named train, dev and test; rename it "
-                f"{OTHER_NAMES[file.stem]}{file.suffix}"
+                f"{file}: splits are named train, dev and test; rename it {usual}{file.suffix}"
             )
-        if file.stem in ("train", "dev", "test") and file.is_file():
+        if file.stem in SPLITS and file.is_file():
             if file.stem in files:
                 raise InputError(
                     f"{folder}: {files[file.stem].name} and {file.name} are both its "
@@ -131,6 +143,22 @@ def split_files(folder: Path) -> dict[str, Path]:
                 )
             files[file.stem] = file
     return files
+
+
+def say_unread(folder: Path, files: Mapping[str, Path]) -> None:
+    """Tell of files beside a folder's splits that look like data, and are not read."""
+    read = set(files.values())
+    others = [
+        file.name
+        for file in sorted(folder.iterdir())
+        if file.is_file() and file not in read and file.suffix.lower() in DATA
+    ]
+    if read and others:
+        write(
+            f"{folder}: {listed(others)} not read; what is read there is named train, dev or test, "
+            "with one ending",
+            error=True,
+        )
 
 
 def _by_column(files: dict[str, Path], data: FilesData) -> dict[str, Splits]:
@@ -158,10 +186,14 @@ def _by_folder(path: Path, data: FilesData) -> dict[str, Splits]:
     domains: dict[str, Splits] = {}
     for domain in named:
         files = split_files(folders[domain])
+        say_unread(folders[domain], files)
         rows = {
             split: read_records(file, _columns(data), data.max_rows)
             for split, file in files.items()
         }
+        for split, file in files.items():
+            if not rows[split]:
+                raise InputError(f"{file} holds no rows; give it some, or delete it")
         domains[domain] = defaultdict(list, rows)
     return domains
 

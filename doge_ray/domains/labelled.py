@@ -113,6 +113,12 @@ class Corpus:
         return "tagging" if isinstance(first, TaggedText) else "classification"
 
     @property
+    def is_of_pairs(self) -> bool:
+        """Whether a row has two texts."""
+        first = next(iter(self.train.values()))
+        return isinstance(first, LabelledText) and first.pairs is not None
+
+    @property
     def source_domains(self) -> tuple[str, ...]:
         """The domains trained on."""
         return tuple(self.train)

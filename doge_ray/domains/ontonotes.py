@@ -8,7 +8,7 @@ the genre as the domain.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from itertools import chain
@@ -18,11 +18,12 @@ from typing import Any
 from doge_ray.config.data import OntonotesData
 from doge_ray.domains.checks import check_domains, say_unused
 from doge_ray.domains.conll import read_conll, read_conll2012
-from doge_ray.domains.files import domain_folders, split_files
+from doge_ray.domains.files import domain_folders, say_unread, split_files
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.domains.tabular import Record, read_records
 from doge_ray.domains.tags import Sentence, detect_scheme, fault_of_tag, to_iob2
-from doge_ray.errors import InputError, suggestion
+from doge_ray.errors import InputError, listed, nearest, suggestion
+from doge_ray.terminal import write
 
 Splits = dict[str, list[Sentence]]
 SPLITS_2012 = {"train": "train", "development": "dev", "test": "test"}
@@ -83,7 +84,29 @@ def _types(domains: Mapping[str, Splits], data: OntonotesData) -> list[str]:
             f"data.root={data.root}: the named domains have no entity type in common ({there}); "
             "leave a domain out, or set data.types"
         )
+    _say_left_out(domains, common)
     return sorted(common)
+
+
+def _say_left_out(domains: Mapping[str, Splits], learned: set[str]) -> None:
+    """Tell of entities whose types are not learned, as by a type that is misspelt in one domain."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for domain, splits in domains.items():
+        tags = (tag for sentence in _sentences([splits]) for tag in sentence.tags if tag != "O")
+        for kind in (tag[2:] for tag in tags):
+            if kind not in learned:
+                counts[kind][domain] += 1
+    told = [
+        f"{kind!r} ({', '.join(f'{count} in {domain}' for domain, count in by.items())})"
+        f"{nearest(kind, learned)}"
+        for kind, by in sorted(counts.items())
+    ]
+    if told:
+        write(
+            f"words of entity types that not every named domain has count as O: {listed(told)}; "
+            "data.types names those to learn",
+            error=True,
+        )
 
 
 def _known(types: Iterable[str], sources: Mapping[str, Splits]) -> list[str]:
@@ -116,6 +139,8 @@ def _read(root: Path, data: OntonotesData) -> dict[str, Splits]:
         check_domains(data.source_domains, data.target_domains, folders, f"the folder {root}")
         say_unused(named, dict.fromkeys(folders), f"the folder {root}")
         files = {domain: split_files(folders[domain]) for domain in named}
+        for domain in named:
+            say_unread(folders[domain], files[domain])
         return {
             domain: {split: _read_file(file) for split, file in files[domain].items()}
             for domain in named
@@ -142,6 +167,8 @@ def _from_json(record: Record) -> Sentence:
             f'{record.place}: not a sentence with a tag for each word; write {{"text": "Ann left", '
             '"label": ["B-PERSON", "O"]}'
         )
+    for word in (*words, *tags):
+        record.check_letters("text or label", word)
     for tag in tags:
         if fault := fault_of_tag(tag):
             raise InputError(f"{record.place}: {tag!r} {fault}; write O or one as B-PER")

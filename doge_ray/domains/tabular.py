@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from doge_ray.domains.labelled import LabelledText
-from doge_ray.errors import InputError, one_form, suggestion
+from doge_ray.errors import InputError, listed, one_form, suggestion
 from doge_ray.terminal import write
 
 LONGEST_TEXT = 10 << 20  # bytes
@@ -41,7 +41,7 @@ class Record(NamedTuple):
         value = self._value(column)
         if not isinstance(value, str):
             raise InputError(f"{self.place}: {column}={value!r} is no text; write a string")
-        self._check_letters(column, value)
+        self.check_letters(column, value)
         if not value.strip():
             raise InputError(f"{self.place}: {column} is empty; give a text or remove the row")
         return value
@@ -55,14 +55,15 @@ class Record(NamedTuple):
         value = self._value(column)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, str | int) or value == "":
+        if not isinstance(value, str | int) or (isinstance(value, str) and not value.strip()):
             raise InputError(
                 f"{self.place}: {column}={value!r} is no name; write a string or an integer"
             )
-        self._check_letters(column, str(value))
+        self.check_letters(column, str(value))
         return one_form(str(value))
 
-    def _check_letters(self, column: str, value: str) -> None:
+    def check_letters(self, column: str, value: str) -> None:
+        """Raise InputError where a text of ``column`` holds what no file can."""
         if any("\ud800" <= letter <= "\udfff" for letter in value):
             raise InputError(
                 f"{self.place}: {column} holds half a character, such as a cut emoji; mend it or "
@@ -132,7 +133,7 @@ def labelled_text(
         if name not in known:
             raise InputError(
                 f"{row.place}: {label}={name!r} is not among the labels to learn, "
-                f"{', '.join(labels)}; correct it or remove the row"
+                f"{listed(labels)}; correct it or remove the row"
             )
         indices.append(known[name])
     pairs = None if text_pair is None else tuple(row.text(text_pair) for row in records)
@@ -157,7 +158,7 @@ def _json_lines(file: Path, _: Collection[str], __: int) -> Numbered:
             if not line.strip():
                 continue
             try:
-                values = json.loads(line)
+                values = json.loads(line, object_pairs_hook=_each_key_once)
             except (ValueError, RecursionError) as error:
                 raise InputError(
                     f"{file}, line {number}: not JSON ({error}); write one object per line, UTF-8"
@@ -168,6 +169,15 @@ def _json_lines(file: Path, _: Collection[str], __: int) -> Numbered:
                     "write one object per line"
                 )
             yield number, values
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice; keep one")
+    return values
 
 
 def _csv(file: Path, columns: Collection[str], _: int) -> Numbered:

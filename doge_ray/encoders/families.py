@@ -27,7 +27,16 @@ def every_position(config: PreTrainedConfig) -> int | None:
 
 def behind_padding(config: PreTrainedConfig) -> int | None:
     """Positions are counted from behind the padding token's index."""
-    return int(config.max_position_embeddings - config.pad_token_id - 1)
+    return int(config.max_position_embeddings - _named_padding(config) - 1)
+
+
+def _named_padding(config: PreTrainedConfig) -> int:
+    if config.pad_token_id is None:
+        raise InputError(
+            f"config.json: pad_token_id is null, and positions of {config.model_type} are counted "
+            "from behind it; set it to the index of the tokenizer's pad_token"
+        )
+    return int(config.pad_token_id)
 
 
 def behind_one(config: PreTrainedConfig) -> int | None:
@@ -42,7 +51,7 @@ def any_padding(config: PreTrainedConfig) -> int | None:
 
 def own_padding(config: PreTrainedConfig) -> int | None:
     """The index that the configuration names."""
-    return int(config.pad_token_id)
+    return _named_padding(config)
 
 
 def one(config: PreTrainedConfig) -> int | None:

@@ -21,6 +21,7 @@ TOKENIZER = (
     "tokenizer*",
     "vocab*",
     "merges.txt",
+    "bpe.codes",
     "special_tokens_map.json",
     "added_tokens.json",
     "*.model",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 LAYERS = ("num_hidden_layers", "n_layers")
 MOST_LAYERS, MOST_CLASSES = 1000, 100_000
+KINDS = ("F32", "F16", "BF16", "F64")
+"""Types of weights, as safetensors names them."""
 
 
 def check_counts(folder: Path) -> None:
@@ -71,10 +74,21 @@ def _shapes(folder: Path) -> list[list[int]]:
     for file in folder.glob("*.safetensors"):
         try:
             with safe_open(file, framework="np") as tensors:
-                names = tensors.keys()
-                shapes += [tensors.get_slice(name).get_shape() for name in names]
+                slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+                shapes += [each.get_shape() for each in slices.values()]
+                kinds = {name: each.get_dtype() for name, each in slices.items()}
         except (SafetensorError, OSError, ValueError) as error:
             raise InputError(
                 f"{file} cannot be read as safetensors ({error}); get it again"
             ) from None
+        _check_kinds(file, kinds)
     return shapes
+
+
+def _check_kinds(file: Path, kinds: Mapping[str, str]) -> None:
+    for name, kind in kinds.items():
+        if kind not in KINDS and name.endswith((".weight", ".bias")):
+            raise InputError(
+                f"{file}: {name} is of {kind}, as quantised weights are; use the checkpoint before "
+                f"it was quantised, in {', '.join(KINDS)}"
+            )

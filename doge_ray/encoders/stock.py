@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from doge_ray.encoders.finite import not_finite
 from doge_ray.encoders.locate import EXPECTED
 from doge_ray.encoders.sizes import check_counts, check_size
 from doge_ray.errors import InputError
+
+_BUFFERS = ("position_ids", "token_type_ids", "inv_freq")
+"""What older versions saved beside the weights, and newer ones compute."""
 
 HEADS: dict[Task, type[Any]] = {
     "classification": AutoModelForSequenceClassification,
@@ -96,6 +99,7 @@ def load_stock(
             f"{', '.join(sorted(wrong)[:5])} ({len(wrong)} in all); "
             "use a complete checkpoint, one that matches its config.json"
         )
+    _check_unused(folder, model, report["unexpected_keys"])
     if bad := not_finite(model.state_dict()):
         raise InputError(
             f"{folder}: its weights {bad} are not finite, as after a training that diverged; use "
@@ -106,6 +110,32 @@ def load_stock(
         # copy, the same weights would give other last bits after saving and loading
         parameter.data = parameter.data.clone()
     return model
+
+
+def _check_unused(folder: Path, model: PreTrainedModel, names: Iterable[str]) -> None:
+    """Refuse weights that stand in the encoder's place and are none of its own.
+
+    A pretraining's head is left aside.
+
+    Raises:
+        InputError: names some of them.
+    """
+    prefix = model.base_model_prefix
+    parts = {prefix, *(f"{prefix}.{name}" for name, _ in model.base_model.named_children())}
+    parts |= {name for name, _ in model.base_model.named_children()} - {"pooler"}
+    unused = sorted(
+        name
+        for name in names
+        if name.rpartition(".")[2] not in _BUFFERS
+        and any(name.startswith(f"{p}.") for p in parts)
+        and not name.startswith((f"{prefix}.pooler.", "pooler."))
+    )
+    if unused:
+        raise InputError(
+            f"{folder} holds weights that {model.config.model_type} has no place for: "
+            f"{', '.join(unused[:5])} ({len(unused)} in all); the network in its config.json is "
+            "another than the one they were trained in, or adapters in it are not merged"
+        )
 
 
 def described(folder: Path, config: PreTrainedConfig, task: Task) -> PreTrainedModel:

@@ -321,3 +321,12 @@ def test_a_place_beside_the_sweeps_file_is_found_from_anywhere(tmp_path, monkeyp
     (here / "data").mkdir()  # the working directory comes first
     assert load_config(str(there / "mine.yaml")).data.path == "data"
     assert load_config(str(there / "mine.yaml"), ["data.path=encoder"]).data.path == "encoder"
+
+
+@pytest.mark.parametrize(
+    "pair",
+    ["replicates=yes", "train.max_epochs=on", "search.batch_size=[true]", "train.dropout=no"],
+)
+def test_a_truth_value_is_no_number(file, pair):
+    with pytest.raises(InputError, match="is a truth value, as which YAML reads yes, no, on and o"):
+        load_config(file, [pair])

@@ -239,3 +239,36 @@ def test_crossner(crossner_root: str) -> None:
     kinds = ("country", "location", "misc", "organisation", "person")
     assert corpus.label_names == ("O", *(f"{part}-{kind}" for kind in kinds for part in "BI"))
     assert [len(text) for text in corpus.test.values()] == [431, 416]
+
+
+def of_all_domains(root: Path, sentences: str, **files: str) -> Path:
+    names = [f"{domain}/{split}.txt" for domain in ("bc", "nw", "tc") for split in ("train", "dev")]
+    return write(root, dict.fromkeys(names, sentences) | {f"{k}.txt": v for k, v in files.items()})
+
+
+def test_a_type_that_is_misspelt_in_one_domain_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = of_all_domains(tmp_path, conll(ANN, BOB))
+    corpus = load_corpus(data(root))
+    assert capsys.readouterr().err == ""
+    write(root, {"bc/train.txt": conll(ANN, BOB).replace("-PER", "-per")})
+    assert load_corpus(data(root)).label_names == corpus.label_names
+    assert "count as O: 'per' (3 in bc); did you mean 'PER'?" in capsys.readouterr().err
+
+
+def test_old_line_ends(tmp_path: Path) -> None:
+    root = of_all_domains(tmp_path, conll(ANN, BOB))
+    expected = load_corpus(data(root))
+    for file in root.rglob("*.txt"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r"))
+    assert load_corpus(data(root)) == expected
+
+
+def test_half_a_character_in_a_tagged_row(tmp_path: Path) -> None:
+    for broken in ({"text": ["\ud83d", "b"]}, {"label": ["B-P\ud83d", "O"]}):
+        row = {"text": ["a", "b"], "label": ["B-PER", "O"]} | broken
+        names = [f"{d}/{split}.json" for d in ("bc", "nw", "tc") for split in ("train", "dev")]
+        root = write(tmp_path, dict.fromkeys(names, json.dumps(row)))
+        with pytest.raises(InputError, match=r"(train|dev).json, line 1: .*holds half a character"):
+            load_corpus(data(root))

@@ -87,3 +87,64 @@ def test_a_dev_split_that_would_take_all_rows(tmp_path):
     message = "'books' has no dev split, and one held out of its training rows takes all 3"
     with pytest.raises(InputError, match=message):
         load_corpus(data(write(tmp_path / "all.jsonl", content)))
+
+
+@pytest.mark.parametrize("name", ["Test.jsonl", "TEST.jsonl", "testing.jsonl"])
+def test_a_split_by_another_name(tmp_path, name):
+    for domain in DOMAINS:
+        write(tmp_path / domain / "train.jsonl", rows(domain))
+    (tmp_path / DOMAINS[0] / "train.jsonl").rename(tmp_path / DOMAINS[0] / name)
+    with pytest.raises(InputError, match=f"{name}: splits are named .*; rename it test.jsonl"):
+        load_corpus(data(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["eval.jsonl", "test_1.jsonl", "test.jsonl.gz", "old.csv"])
+def test_files_that_are_not_read(tmp_path, capsys, name):
+    for domain in DOMAINS:
+        write(tmp_path / domain / "train.jsonl", rows(domain))
+    (tmp_path / DOMAINS[0] / name).write_text("")
+    (tmp_path / DOMAINS[0] / "README.md").write_text("")
+    load_corpus(data(tmp_path))
+    assert f"{DOMAINS[0]}: {name} not read; what is read there" in capsys.readouterr().err
+
+
+def test_an_empty_split(tmp_path):
+    for domain in DOMAINS:
+        write(tmp_path / domain / "train.jsonl", rows(domain))
+    (tmp_path / DOMAINS[-1] / "test.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"test.jsonl holds no rows; give it some, or delete it"):
+        load_corpus(data(tmp_path))
+
+
+@pytest.mark.parametrize("other", ["Bad", "bad ", "bad\u200b"])
+def test_labels_that_are_alike(tmp_path, capsys, other):
+    table = rows(*DOMAINS)
+    names = [row | {"label": "bad" if n % 2 else "good"} for n, row in enumerate(table)]
+    load_corpus(data(write(tmp_path / "all.jsonl", names)))
+    assert capsys.readouterr().err == ""
+    for row in names[::3]:
+        row["label"] = other if row["label"] == "bad" else row["label"]
+    load_corpus(data(write(tmp_path / "all.jsonl", names)))
+    said = capsys.readouterr().err
+    assert "are learned as 2 classes; are they one?" in said
+
+
+def test_a_blank_label(tmp_path):
+    table = [row | {"label": " "} for row in rows(*DOMAINS)]
+    with pytest.raises(InputError, match="label=' ' is no name"):
+        load_corpus(data(write(tmp_path / "all.jsonl", table)))
+
+
+def test_a_key_that_is_given_twice(tmp_path):
+    file = write(tmp_path / "all.jsonl", rows(*DOMAINS))
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines, lines[0][:-1] + ', "label": 0}']))
+    with pytest.raises(InputError, match="'label' is given twice; keep one"):
+        load_corpus(data(file))
+
+
+def test_a_message_of_a_hundred_thousand_names_is_short(tmp_path):
+    table = [row | {"domain": f"{row['text']} {n} " * 20} for n, row in enumerate(rows(*DOMAINS))]
+    with pytest.raises(InputError) as error:
+        load_corpus(data(write(tmp_path / "all.jsonl", table)))
+    assert len(str(error.value)) < 5000

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import (
@@ -244,3 +246,43 @@ def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -
     with pytest.raises(FloatingPointError, match="the model is not saved to"):
         save_model(model, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+def with_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Path:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def test_weights_that_the_network_has_no_place_for(tmp_path: Path) -> None:
+    """Relative positions, which this BERT does not have; an adapter that is not merged."""
+    for number, name in enumerate(
+        (
+            "bert.encoder.layer.0.attention.self.distance_embedding.weight",
+            "encoder.layer.0.attention.self.query.lora_A.weight",
+        )
+    ):
+        folder = stock_folder("bert", tmp_path / str(number))
+        with_weights(folder, lambda tensors, name=name: tensors.update({name: torch.ones(2, 2)}))
+        with pytest.raises(InputError, match="holds weights that bert has no place for: .*" + name):
+            initial_model(folder, LABELS, seed=0)
+
+
+def test_a_pretrainings_head_is_left_aside(tmp_path: Path) -> None:
+    more = {
+        "cls.predictions.decoder.weight": torch.ones(2, 2),
+        "bert.pooler.dense.other": torch.ones(2),
+        "bert.embeddings.position_ids": torch.ones(2),
+    }
+    folder = with_weights(stock_folder("bert", tmp_path), lambda tensors: tensors.update(more))
+    initial_model(folder, LABELS, seed=0)
+
+
+def test_quantised_weights(tmp_path: Path) -> None:
+    def quantise(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.update({name: (100 * weight).to(torch.int8) for name, weight in tensors.items()})
+
+    folder = with_weights(stock_folder("bert", tmp_path), quantise)
+    with pytest.raises(InputError, match="is of I8, as quantised weights are; use the checkpoint"):
+        initial_model(folder, LABELS, seed=0)

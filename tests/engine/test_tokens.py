@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from transformers import BertModel, RobertaConfig, RobertaModel
 
 from doge_ray.config import load_config
@@ -119,3 +120,56 @@ def test_a_tokenizer_without_special_tokens_is_told_of(
     change(project, "post_processor", lambda processor: None)
     prepared(project)
     assert "/model: the tokenizer puts no tokens such as [CLS]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [[], ["tokenizer_config.json"]])
+def test_a_folder_without_a_vocabulary(project: Path, kept: list[str]) -> None:
+    for file in (project / "model").glob("*token*"):
+        if file.name not in kept:
+            file.unlink()
+    for file in kept:
+        edit(project / "model" / file, tokenizer_class="BertTokenizer")
+    with pytest.raises(InputError, match=r"the tokenizer cannot read the data: .*vocabulary"):
+        prepared(project)
+
+
+def test_some_words_may_be_unknown(project: Path) -> None:
+    with (project / "data.jsonl").open("a") as end:
+        end.write(json.dumps({"text": "never seen w2", "label": 1, "domain": "grey"}) + "\n")
+    prepared(project)
+
+
+def test_a_padding_beyond_the_embeddings(project: Path) -> None:
+    edit(project / "model/tokenizer_config.json", pad_token="[NEW]")
+    with pytest.raises(InputError, match=r"'\[NEW\]', the tokenizer's padding, is token 64, but"):
+        prepared(project)
+
+
+def test_a_model_that_names_no_padding(project: Path) -> None:
+    as_roberta(project, 0)
+    edit(project / "model/config.json", pad_token_id=None)
+    with pytest.raises(InputError, match="pad_token_id is null, and positions of roberta"):
+        prepared(project)
+
+
+@pytest.mark.parametrize("length", ["32", 0, -1])
+def test_a_length_that_is_none(project: Path, length: object) -> None:
+    edit(project / "model/tokenizer_config.json", model_max_length=length)
+    with pytest.raises(InputError, match=r"model_max_length=.* is no number of tokens"):
+        prepared(project)
+
+
+def test_padding_stands_behind_the_texts(project: Path) -> None:
+    edit(project / "model/tokenizer_config.json", padding_side="left")
+    found = prepared(project)
+    assert found.data.train.padding.side == "right"
+    assert found.tokenizer().padding_side == "right"
+
+
+def test_marks_around_pairs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tokenizer's template is one of single texts."""
+    settings = yaml.safe_load((project / "sweep.yaml").read_text())
+    settings["data"]["text_pair"] = "domain"
+    (project / "sweep.yaml").write_text(yaml.safe_dump(settings))
+    prepared(project)
+    assert "puts no tokens such as [CLS] around a pair of texts" in capsys.readouterr().err

@@ -27,6 +27,7 @@ def encode_once(corpus: Corpus, reader: Reader, graph: Graph, store: StageStore)
         InputError: texts would be longer than the model reads, or hold what it cannot read.
     """
     train = graph.config.train
+    reader.check_marks(corpus.is_of_pairs)
     _check_length(train.max_length, reader.config)
     if store.result(graph.encoding) is None:
         store.put(
