@@ -50,6 +50,14 @@ class TrainConfig(Section):
         ge=1,
         extensible=True,
     )
+    snapshot_minutes: float = setting(
+        5.0,
+        "training that a kill costs at most, unless its snapshots would take more than 1 % of the "
+        "time; those at the end of an epoch are taken earlier where that is cheap",
+        unit="minutes",
+        gt=0,
+        extensible=True,
+    )
     precision: Literal["auto", "bf16", "fp32"] = setting(
         "auto",
         "bf16 autocast or float32; auto: bf16 where the device computes in it, so name one where "

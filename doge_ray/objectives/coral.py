@@ -29,6 +29,7 @@ class Coral(Objective):
 
     name = "coral"
     rows_per_domain = 2  # one has no covariance
+    reads_features = True
     hyperparameters = (
         Hyperparameter(
             name="strength",

@@ -14,6 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from doge_ray.hyperparameters import Hyperparameter
 
 if TYPE_CHECKING:
@@ -26,17 +29,24 @@ State = dict[str, Any]
 class Sums(NamedTuple):
     """What a global batch holds of each domain: examples, mean loss, sums of the own columns.
 
-    All are zero for a domain without examples in it.
+    All are zero for a domain without examples in it. The examples are known on the host too.
     """
 
     count_D: Tensor
     risk_D: Tensor
     own_DK: Tensor
+    on_host_D: NDArray[np.integer]
 
     def of_present(self, least: int = 1) -> Sums:
         """The domains with ``least`` examples or more: of others there is no mean to compare."""
-        present_D = self.count_D >= least
-        return Sums(*(each[present_D] for each in self))
+        present = np.flatnonzero(self.on_host_D >= least)
+        if len(present) == len(self.on_host_D):
+            return self  # as ever where batches are made for an objective
+        places = present.tolist()
+        count_D, risk_D, own_DK = (
+            each[places] for each in (self.count_D, self.risk_D, self.own_DK)
+        )
+        return Sums(count_D, risk_D, own_DK, self.on_host_D[present])
 
 
 @dataclass(frozen=True)
@@ -46,17 +56,20 @@ class Objective:
     - ``name``: of the method.
     - ``hyperparameters``: how each field is searched.
     - ``rows_per_domain``: of each domain, what a batch must hold at least.
+    - ``reads_features``: whether its columns are made of the features.
     """
 
     name: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = ()
     rows_per_domain: ClassVar[int] = 1
+    reads_features: ClassVar[bool] = False
 
     def columns(self, features_BF: Tensor, slopes: Callable[[], Tensor]) -> list[Tensor]:
         """What is summed of each example besides 1 and its loss: tensors (B, ...), K in all.
 
         Args:
-            features_BF: the first token's last hidden state, in float32 at least.
+            features_BF: the first token's last hidden state, in float32 at least; of width 0 for
+                an objective that does not read it.
             slopes: computes ∂ loss / ∂w of each example (B,) at w = 1, a factor on its logits.
         """
         return []

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at
-from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
+from doge_ray.stages.passes import FORWARD_BATCH, Batch, domains_of, pass_over
 from doge_ray.stages.world import World
 from doge_ray.tickets.activations import THRESHOLD, ActiveCounts
 
@@ -39,20 +39,28 @@ def count_active(
     active_DLF = torch.zeros(len(domains), *_neurons(model), dtype=torch.float64)
 
     def add(batch: Batch) -> None:
-        # Where texts are padded on the left, the first token is not the first column.
-        first_B = batch.inputs["attention_mask"].argmax(1)
+        first_B = _first_columns(batch)
         with _inputs_of_nonlinearities(model) as values_BTF:
             model(**batch.inputs)
         each_B = torch.arange(len(batch.rows), device=world.device)
         active_BLF = torch.stack([v[each_B, first_B] > THRESHOLD for v in values_BTF], dim=1)
         active_BLF = active_BLF.cpu().double()  # all that can fail comes before the first sum
-        counts_D.index_add_(0, batch.domains_B, torch.ones(len(batch.rows), dtype=torch.float64))
-        active_DLF.index_add_(0, batch.domains_B, active_BLF)
+        domains_B = domains_of(split, batch.rows)
+        counts_D.index_add_(0, domains_B, torch.ones(len(batch.rows), dtype=torch.float64))
+        active_DLF.index_add_(0, domains_B, active_BLF)
 
     pass_over(split, FORWARD_BATCH, world, add)
     return ActiveCounts(
         tuple(domains), world.sum(counts_D).cpu().numpy(), world.sum(active_DLF).cpu().numpy()
     )
+
+
+def _first_columns(batch: Batch) -> Tensor:
+    """Where each row's first token stands (B,): behind its padding, where that is on the left."""
+    mask_BT = batch.inputs.get("attention_mask")
+    if mask_BT is None:
+        return torch.zeros(len(batch.rows), dtype=torch.long, device=batch.labels.device)
+    return mask_BT.argmax(1)
 
 
 def _neurons(model: PreTrainedModel) -> tuple[int, int]:

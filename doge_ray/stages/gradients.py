@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from doge_ray.domains.batches import Rows, share
@@ -25,7 +27,10 @@ class MicroBatch(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a forward pass gives: logits, labels, domains (B,), first token's last hidden state."""
+    """What a forward pass gives: logits and labels; what an objective sums by, and reads.
+
+    ``features_BF`` is the first token's last hidden state, of width 0 where nothing reads it.
+    """
 
     logits: Tensor
     labels: Tensor
@@ -66,15 +71,16 @@ def add_mean_gradient(
         batch_size: rows of the whole batch, of all processes.
 
     Returns:
-        This process's share of the batch's summed loss, float64.
+        This process's share of the batch's summed loss, float64; on the device, since a host that
+        read it would wait.
     """
-    total = torch.zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64, device=world.device)
     for batch, is_last in _with_last(batches):
         output = forward(batch.rows, is_last)
         loss = batch.weight * example_losses(output.logits, output.labels).sum()
         # Gradients are averaged over processes; the loss is a mean over the global batch.
         (loss * world.size / batch_size).backward()
-        total += loss.detach().double().cpu()
+        total += loss.detach().double()
     return total
 
 
@@ -83,6 +89,7 @@ def add_objective_gradient(
     batches: Sequence[MicroBatch],
     world: World,
     minimiser: Minimiser,
+    counts_D: NDArray[np.integer],
     progress: float,
 ) -> Tensor:
     """Add the gradient of an objective over domains to the parameters' own.
@@ -95,10 +102,11 @@ def add_objective_gradient(
         batches: this process's micro-batches.
         world: the processes that share the batch.
         minimiser: of the objective; its state takes a step.
+        counts_D: rows of each domain in the whole batch.
         progress: share of the training's steps that are done, in [0, 1].
 
     Returns:
-        This process's share of the batch's summed loss, float64.
+        This process's share of the batch's summed loss, float64, on the device.
     """
 
     def sums(batch: MicroBatch, is_last: bool) -> Tensor:
@@ -110,8 +118,8 @@ def add_objective_gradient(
     else:
         with torch.no_grad(), torch.random.fork_rng(_generators(world.device)):
             local_DS = torch.stack([sums(batch, False) for batch in batches]).sum(0)
-    loss = local_DS[:, 1].sum().double().cpu()
-    gradient_DS = minimiser.gradient(world.sum(local_DS), progress)
+    loss = local_DS[:, 1].sum().double()
+    gradient_DS = minimiser.gradient(world.sum(local_DS), counts_D, progress)
     for batch, is_last in _with_last(batches):
         share_DS = sums(batch, is_last) if kept is None else kept
         ((gradient_DS * share_DS).sum() * world.size).backward()

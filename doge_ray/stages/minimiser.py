@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from doge_ray.objectives import Objective
@@ -33,7 +35,8 @@ class Minimiser:
             logits: (B, C), or for tags (B, T, C).
             labels: (B,), or for tags (B, T).
             domains_B: each row's domain, as an index.
-            features_BF: the first token's last hidden state.
+            features_BF: the first token's last hidden state; of width 0 where the objective does
+                not read it.
         """
         losses_B = example_losses(logits, labels)
         # Slopes take a backward pass of their own, where they are asked for.
@@ -42,21 +45,22 @@ class Minimiser:
         zeros_DS = rows_BS.new_zeros(self.num_domains, rows_BS.shape[1])
         return zeros_DS.index_add(0, domains_B, rows_BS)
 
-    def gradient(self, sums_DS: Tensor, progress: float) -> Tensor:
+    def gradient(self, sums_DS: Tensor, counts_D: NDArray[np.integer], progress: float) -> Tensor:
         """∂objective/∂sums (D, S) at the sums of a global batch.
 
         Args:
             sums_DS: over all processes and parts of the batch.
+            counts_D: rows of each domain in it, known without a look at the device.
             progress: share of the steps that are done, in [0, 1).
         """
         sums_DS = sums_DS.detach().requires_grad_(True)
-        (gradient_DS,) = torch.autograd.grad(self.value(sums_DS, progress), sums_DS)
+        (gradient_DS,) = torch.autograd.grad(self.value(sums_DS, counts_D, progress), sums_DS)
         return gradient_DS
 
-    def value(self, sums_DS: Tensor, progress: float) -> Tensor:
+    def value(self, sums_DS: Tensor, counts_D: NDArray[np.integer], progress: float) -> Tensor:
         """The objective itself; its state takes a step."""
         count_D, loss_D = sums_DS[:, 0], sums_DS[:, 1]
-        sums = Sums(count_D, loss_D / count_D.clamp(min=1), sums_DS[:, 2:])
+        sums = Sums(count_D, loss_D / count_D.clamp(min=1), sums_DS[:, 2:], counts_D)
         return self.objective.value(sums, progress, self.kept)
 
     def state(self) -> State:

@@ -23,21 +23,35 @@ FORWARD_BATCH = 64
 class Batch(NamedTuple):
     """What the network reads of some rows, on the device that computes.
 
-    ``inputs`` are (B, T), ``labels`` (B,) or for tags (B, T). ``domains_B`` stays on the host,
-    where sums by domain are kept.
+    ``inputs`` are (B, T), without a mask where nothing is padded; ``labels`` (B,) or for tags
+    (B, T).
     """
 
     rows: Rows
     inputs: dict[str, Tensor]
     labels: Tensor
-    domains_B: Tensor
 
 
 def batch_of(split: EncodedRows, rows: Rows, device: torch.device) -> Batch:
     """Rows of a split, padded to one width and brought to a device."""
-    inputs = {name: tensor.to(device) for name, tensor in split.batch(rows).items()}
+    tensors = split.batch(rows)
+    if bool(tensors["attention_mask"].all()):
+        del tensors["attention_mask"]
+    inputs = {name: sent(tensor, device) for name, tensor in tensors.items()}
     labels = inputs.pop("labels")
-    return Batch(rows, inputs, labels, torch.as_tensor(split.domains_N[rows], dtype=torch.long))
+    return Batch(rows, inputs, labels)
+
+
+def domains_of(split: EncodedRows, rows: Rows) -> Tensor:
+    """The domain of each row (B,), on the host, where sums by domain are kept."""
+    return torch.as_tensor(split.domains_N[rows], dtype=torch.long)
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on its way to a device, which neither waits for the other meanwhile."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()  # a copy from other memory waits for all that is computed
+    return tensor.to(device, non_blocking=True)
 
 
 def pass_over(

@@ -27,6 +27,7 @@ class Recipe:
     clip: float
     precision: Precision
     micro_batch_size: int | None = None
+    snapshot_minutes: float = 5.0
     objective: Objective | None = None
 
 

@@ -15,7 +15,7 @@ from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import Batch, pass_over
+from doge_ray.stages.passes import Batch, domains_of, pass_over
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 
@@ -49,7 +49,8 @@ def score(
 
         def add(batch: Batch) -> None:
             losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
-            sums.add(batch.domains_B, *gates.sensitivities(losses_B, granularity))
+            domains_B = domains_of(split, batch.rows)
+            sums.add(domains_B, *gates.sensitivities(losses_B, granularity))
 
         pass_over(split, batch_size, world, add)
     return sums.moments(tuple(domains), world)

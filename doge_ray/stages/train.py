@@ -34,7 +34,7 @@ def train(
         world: the processes that share the work. Once it has notice that a machine of its goes,
             a snapshot is taken at once, and the training goes on for as long as it can.
         snapshots: a training that was cut off goes on from the last one, with any number of
-            processes.
+            processes. ``stages/watch.py`` says how often one is taken.
         report: told of the epochs so far after each, those before a restart too.
 
     Returns:
@@ -43,13 +43,16 @@ def train(
     Raises:
         FloatingPointError: the loss or a weight is not finite.
     """
-    training = Training(model, data, recipe, world)
+    training = Training(model, data, recipe, world, snapshots)
     # All processes must start from the same epoch, also if a snapshot appears just now.
     training.restore(read_state(world.broadcast(snapshots.latest()), world))
-    while not training.finished:
-        training.train_epoch(snapshots)
-        if not training.finished:
-            training.save(snapshots)
-        report(training.history)
+    try:
+        while not training.finished:
+            training.train_epoch()
+            if not training.finished and training.watch.is_due_after_an_epoch():
+                training.save()
+            report(training.history)
+    finally:
+        training.writer.finish()  # whoever goes on from here reads what was written
     training.keep_best()
     return training.history

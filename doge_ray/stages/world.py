@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,9 +40,12 @@ class World:
             dist.all_reduce(tensor)
         return tensor
 
-    def is_leaving(self) -> bool:
-        """Whether the machine of any process is about to be taken away; all ask together."""
-        return bool(self.sum(torch.tensor(float(self.has_notice()))) > 0)
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """Each value's mean over all processes, the same in every one; they wait for each other."""
+        if self.size == 1:
+            return [float(value) for value in values]
+        summed = self.sum(torch.tensor(values, dtype=torch.float64))
+        return [total / self.size for total in summed.tolist()]
 
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, in rank order."""

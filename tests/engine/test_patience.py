@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 from pyarrow import fs
 
 from doge_ray.config import load_config
@@ -26,8 +25,7 @@ from doge_ray.engine.prepare import prepare
 from doge_ray.engine.store import Stage, StageStore, backends
 from doge_ray.engine.store.storage import Storage
 from doge_ray.errors import InputError, SweepError
-from doge_ray.stages.training import Training
-from doge_ray.stages.world import World
+from doge_ray.stages.snapshots import write_state
 from tests.engine.bucket import ENVIRONMENT, Bucket
 from tests.engine.project import make_project
 
@@ -114,29 +112,15 @@ def writers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Write]:
     config = load_config(str(path))
     prepared = prepare(config, load_corpus(config.data), find_model(config.model))
     model = initial_model(prepared.model_folder, prepared.graph.label_names, seed=0)
-    recipe = prepared.graph.recipe(learning_rate=0.01, batch_size=16, seed=0)
-    training = Training(model, prepared.data, recipe, World(0, 1, torch.device("cpu")))
     return {
         "text": text("new"),
         "safetensors": lambda folder: save_model(model, folder),
-        "torch": lambda folder: training.save(At(folder)),
+        "torch": lambda folder: write_state({"model": model.state_dict()}, folder),
     }
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name.startswith("doge_ray")]
-
-
-@dataclass
-class At:
-    """Snapshots that are written into one folder."""
-
-    folder: Path
-
-    def latest(self) -> None: ...
-
-    def save(self, write: Write) -> None:
-        write(self.folder)
 
 
 def text(content: str) -> Write:

@@ -1,7 +1,8 @@
 """An accelerator that is not there: on the processor, but as strict about devices as a GPU.
 
 Its tensors wrap the processor's. An operation that mixes both raises where CUDA would, and every
-exchange with the host is counted, by the line of ours or of transformers that asked for it.
+exchange with the host is counted, by the line of ours or of transformers that asked for it; so is,
+of these, every one that waits for all that the device was told to compute before.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Accelerator(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.exchanges: Counter[tuple[str, str]] = Counter()
+        self.waits: Counter[tuple[str, str]] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return self.run(func, args, kwargs or {})
@@ -83,14 +85,17 @@ class Accelerator(TorchDispatchMode):
         device, was_here = kwargs.get("device"), isinstance(tensor, OnDevice)
         is_here = was_here if device is None else torch.device(device).type == DEVICE.type
         if was_here != is_here:
-            self._count("to the device" if is_here else "to the host")
+            self._count("to the device" if is_here else "to the host", kwargs.get("non_blocking"))
         options = {name: value for name, value in kwargs.items() if name != "device"}
         copy = func(_raw(tensor), **options).clone()
         return OnDevice(copy) if is_here else copy
 
     def _written(self, func: Any, target: Any, source: Any, *rest: Any) -> torch.Tensor:
         if isinstance(target, OnDevice) != isinstance(source, OnDevice):
-            self._count("to the device" if isinstance(target, OnDevice) else "to the host")
+            waits_not = bool(rest and rest[0])
+            self._count(
+                "to the device" if isinstance(target, OnDevice) else "to the host", waits_not
+            )
         func(_raw(target), _raw(source))
         return target
 
@@ -113,11 +118,13 @@ class Accelerator(TorchDispatchMode):
 
         return tree_map(on_device, result)
 
-    def _count(self, direction: str) -> None:
+    def _count(self, direction: str, non_blocking: bool | None = False) -> None:
         frames = (frame for frame in reversed(traceback.extract_stack()))
         place = next((f for f in frames if any(part in f.filename for part in _OURS)), None)
         where = "?" if place is None else f"{place.filename.rpartition('/')[2]}:{place.lineno}"
         self.exchanges[direction, where] += 1
+        if direction == "to the host" or not non_blocking:
+            self.waits[direction, where] += 1
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny
 from tests.stages.corpora import random_corpus
-from tests.stages.trainings import Forgetful, recipe
+from tests.stages.trainings import recipe
 
 CPU = torch.device("cpu")
 
@@ -58,7 +58,7 @@ def test_a_bf16_training_keeps_float32_weights_and_losses() -> None:
         for precision in ("fp32", "bf16")
     }
     for training in trainings.values():
-        training.train_epoch(Forgetful())
+        training.train_epoch()
         assert {p.dtype for p in training.model.parameters()} == {torch.float32}
         assert {s["exp_avg"].dtype for s in training.optimizer.state.values()} == {torch.float32}
     exact, rounded = (training.history[0]["loss"] for training in trainings.values())

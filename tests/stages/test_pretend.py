@@ -22,6 +22,7 @@ from doge_ray.stages.evaluate import predict
 from doge_ray.stages.recipe import Recipe
 from doge_ray.stages.score import score
 from doge_ray.stages.train import train
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import VARIANTS, tiny
 from tests.stages.corpora import random_corpus
@@ -109,6 +110,36 @@ def test_every_objective_in_parts_and_whole(name: str, micro_batch_size: int | N
 
 def test_parts_of_a_batch() -> None:
     check_training(network("bert"), DATA["classification"], recipe(micro_batch_size=3))
+
+
+@pytest.mark.parametrize("micro_batch_size", [None, 3])
+@pytest.mark.parametrize("name", [None, *OBJECTIVES])
+@pytest.mark.parametrize("task", ["classification", "tagging"])
+def test_a_step_waits_for_nothing(
+    task: Task, name: str | None, micro_batch_size: int | None
+) -> None:
+    objective = name and make_objective(name, {"strength": 0.5, "anneal": 0.5})
+    settings = recipe(objective=objective or None, micro_batch_size=micro_batch_size)
+    with accelerator() as device:
+        model = tiny("bert", task=task).to(DEVICE)
+        training = Training(model, DATA[task], settings, THERE)
+        device.waits.clear()
+        for rows in training.batches(epoch=1):
+            before = device.exchanges.total()
+            training.step(rows)
+            assert device.exchanges.total() > before
+        assert not device.waits
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_family_waits_within_a_step(variant: str) -> None:
+    with accelerator() as device:
+        training = Training(tiny(variant).to(DEVICE), DATA["classification"], recipe(), THERE)
+        device.waits.clear()
+        training.step(np.arange(8))
+        # DeBERTa sends a number of its own, in transformers' code.
+        waits = {where.partition(":")[0] for _, where in device.waits}
+        assert waits == ({"modeling_deberta_v2.py"} if "deberta" in variant else set())
 
 
 def test_it_is_as_strict_as_a_gpu() -> None:

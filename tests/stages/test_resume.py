@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from doge_ray.domains.rows import EncodedSplit
 from doge_ray.objectives import make_objective
+from doge_ray.stages import watch
 from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.snapshots import read_state, write_state
 from doge_ray.stages.train import train
@@ -27,6 +29,12 @@ BATCHES = 6  # of an epoch
 LONG = recipe(max_epochs=5, patience=5, learning_rate=1e-3)
 ROBUST = replace(LONG, objective=make_objective("group_dro", {"strength": 0.5}))
 IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
+
+
+@pytest.fixture(autouse=True)
+def _after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Snapshots are taken however short an epoch is."""
+    monkeypatch.setattr(watch, "SHARE", math.inf)
 
 
 class Cut(EncodedSplit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.domains.rows import EncodedRows, TaggedSplit
 from doge_ray.encoders.tokenizer import load_tokenizer
 from doge_ray.engine.work.predictions import target_metrics, write_predictions
-from doge_ray.stages import evaluate
+from doge_ray.stages import evaluate, watch
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict
 from doge_ray.stages.losses import example_losses, example_slopes
@@ -219,7 +220,10 @@ def test_a_tagger_learns_and_a_seed_repeats_it() -> None:
     assert all(torch.equal(state[name], again[name]) for name in state)
 
 
-def test_a_training_that_was_cut_off_ends_the_same(tmp_path: Path) -> None:
+def test_a_training_that_was_cut_off_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "SHARE", math.inf)  # a snapshot after every epoch
     data, whole = random_tagged_corpus(32), tagger()
     settings = recipe(max_epochs=3, patience=3)
     history = train(whole, data, settings, ALONE, Forgetful())

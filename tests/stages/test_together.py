@@ -6,6 +6,7 @@ zero gradient, such as a key bias's, into steps.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.objectives import make_objective
+from doge_ray.stages import watch
 from doge_ray.stages.recipe import EpochRecord, Recipe
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
@@ -117,6 +119,7 @@ def test_a_pruned_network_trains(variant: str, pair: Together) -> None:
 
 def cut_and_resumed(world: World, folder: Folder) -> tuple[Weights, Weights]:
     """A whole training, and one that both processes lost after its first epoch; with dropout."""
+    watch.SHARE = math.inf  # a snapshot after every epoch
     data, settings = random_corpus(21), recipe(max_epochs=3)
     whole, first, second = tiny("bert"), tiny("bert"), tiny("bert")
     train(whole, data, settings, world, Forgetful())

@@ -58,7 +58,7 @@ def test_an_epoch_sees_every_row_once(micro_batch_size: int | None) -> None:
     )
     epochs = []
     for _ in range(2):
-        training.train_epoch(Forgetful())
+        training.train_epoch()
         epochs.append(np.concatenate(seen).tolist())
         seen.clear()
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(21))
@@ -89,7 +89,7 @@ def test_of_equal_epochs_the_first_is_best() -> None:
     settings = recipe(max_epochs=9, patience=2, learning_rate=0.0)
     training = Training(network(), random_corpus(8), settings, ALONE)
     while not training.finished:
-        training.train_epoch(Forgetful())
+        training.train_epoch()
     assert len(training.history) == 3
     assert training.best_epoch == 1
     training.history[1]["dev_metric"] += 1e-15  # the same mean, when it is added otherwise
@@ -109,7 +109,7 @@ def test_biases_and_norms_do_not_decay() -> None:
     for decay in (0.0, 0.5):
         settings = recipe(batch_size=16, warmup=0.0, weight_decay=decay)
         training = Training(network(), random_corpus(16), settings, ALONE)
-        training.train_epoch(Forgetful())  # one step
+        training.train_epoch()  # one step
         ends[decay] = state_of(training.model)
     for name, weight in start.items():
         decayed = 3e-3 * 0.5 * weight if weight.ndim > 1 else torch.zeros_like(weight)
@@ -147,8 +147,8 @@ def test_dropout_is_on_in_every_epoch() -> None:
         training = Training(
             model, random_corpus(24), recipe(learning_rate=0.0, max_epochs=2), ALONE
         )
-        training.train_epoch(Forgetful())
-        training.train_epoch(Forgetful())  # after an evaluation
+        training.train_epoch()
+        training.train_epoch()  # after an evaluation
         losses[model.config.hidden_dropout_prob] = [record["loss"] for record in training.history]
     assert losses[0.0][0] == pytest.approx(losses[0.0][1])
     assert losses[0.1][0] != pytest.approx(losses[0.0][0], rel=1e-3)

@@ -117,13 +117,15 @@ class Graph:
             clip=train.clip,
             precision=train.precision,
             micro_batch_size=train.micro_batch_size,
+            snapshot_minutes=train.snapshot_minutes,
             objective=objective,
         )
 
     def training(self, ticket: Ticket, recipe: Recipe) -> Stage:
         """θ0 pruned by a ticket and trained; identical masks are one stage."""
         inputs = asdict(recipe)
-        del inputs["micro_batch_size"]  # how a batch is cut up does not change its gradient
+        # How a batch is cut up does not change its gradient, nor a snapshot what it is taken of.
+        del inputs["micro_batch_size"], inputs["snapshot_minutes"]
         del inputs["objective"]
         if recipe.objective is not None:
             inputs["objective"] = recipe.objective.identity()
