@@ -116,6 +116,11 @@ class Fault:
 
 FAULTS = [
     Fault("a trial's process is killed", inflict.kill_trial),
+    Fault(
+        "the same while it writes a snapshot",
+        inflict.kill_while_writing,
+        variables=INJECTED | {"DOGE_RAY_WRITES": "3"},
+    ),
     Fault("a trial's process stands still for a minute", inflict.pause_trial),
     Fault("the actor with the trials' claims is killed", inflict.kill_claims),
     Fault("driver and Ray are killed", inflict.kill_all, ends=True),

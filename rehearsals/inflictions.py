@@ -60,6 +60,13 @@ def kill_trial(scene: Scene) -> None:
     os.kill(scene.worker(), signal.SIGKILL)
 
 
+def kill_while_writing(scene: Scene) -> None:
+    """SIGKILL the process of a trial while it writes a snapshot."""
+    store = scene.subject.storage / "store"
+    scene.subject.wait_until(lambda: any(store.rglob("half")), "a snapshot that is being written")
+    kill_trial(scene)
+
+
 def pause_trial(scene: Scene) -> None:
     """SIGSTOP the process of a trial for a minute."""
     worker = scene.worker()

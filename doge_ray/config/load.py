@@ -183,6 +183,7 @@ def _assign(settings: dict[str, Any], key: str, value: Any) -> None:
 
 def _full_key(key: str, settings: dict[str, Any]) -> str:
     """The present name of a key, completed where its last part alone is given."""
+    key = re.sub(r"^data\[\w+\]", "data", key)  # as --help prints the settings of a data set
     keys = [*known_keys(settings), *renamed_settings()]
     if key not in keys and "." not in key and key not in SweepConfig.model_fields:
         matches = [known for known in keys if known.rsplit(".", 1)[-1] == key]
@@ -201,7 +202,8 @@ _TAGS = {*DATA_SETS, "range", "list", "named"}
 _REMEDIES = {
     "tuple_type": "write a list, as in {key}=[a, b]",
     "string_type": "input should be a valid string; YAML reads words such as no, yes, on, off, "
-    "null, 2019 and 1.0 as other values: write it in quotes, as in 'no'",
+    "null, 2019 and 1.0 as other values: write it in quotes, as in 'no'; in a shell these stand "
+    "within others, as in \"{key}='no'\"",
     "model_type": "write its settings inside it, as in train: {{patience: 2}}",
     "model_attributes_type": "write its settings inside it, as in data: {{set: amazon}}",
     "string_pattern_mismatch": "allowed are letters, digits, dots, underscores and hyphens, 128 "
@@ -223,6 +225,11 @@ def _explain(problem: dict[str, Any], keys: set[str]) -> str:
     key = ".".join(str(part) for part in problem["loc"] if part not in _TAGS)
     kind, value = problem["type"], problem["input"]
     shown = SHORT.repr(value)
+    if kind == "extra_forbidden" and key in keys:
+        section, _, name = key.rpartition(".")
+        return f"unknown key {key!r}; in a file write it inside {section}, as in {name}: ..."
+    if kind == "string_type" and value is None and not key[-1:].isdigit():
+        return f"{key}: there is no value; write one, or leave the setting out"
     if kind == "extra_forbidden":
         return f"unknown key {key!r}{nearest(key, keys)}"
     if kind == "missing":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from doge_ray.stages.world import World
 
 SHARE = 0.01
-"""Of the time of a training, what snapshots may take."""
+"""What snapshots may take of the time of a training."""
 ASKED = 2.0
 """Seconds between two times that processes ask each other; spot machines give 30 and more."""
 
@@ -58,7 +58,7 @@ class Watch:
         now = time.monotonic()
         own = [self._world.has_notice(), self._is_writing(), now - self._saved, self._cost]
         has_notice, is_writing, age, cost, since = self._world.mean([*own, now - self._asked])
-        if self._world.size > 1:
+        if self._world.size > 1 and self._steps:
             steps = round(self._steps * ASKED / max(since, 1e-3))
             self._every = max(1, min(2 * self._every, steps))
         self._steps, self._asked = 0, now

@@ -4,11 +4,13 @@
 ``DOGE_RAY_DIVERGES``: a training with this learning rate blows up.
 ``DOGE_RAY_BREAKS``: the first process of a session that trains loses its accelerator, so to say,
 after that many steps, and every step that it takes then fails.
+``DOGE_RAY_WRITES``: a snapshot takes so many seconds to write.
 ``DOGE_RAY_GPU``: there is a GPU, which computes as a processor does.
 """
 
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +70,21 @@ def make_break(optim: Any) -> None:
             return super().step(*args, **kwargs)
 
     optim.AdamW = AdamW
+
+
+@wrapt.when_imported("doge_ray.stages.snapshots")
+def make_slow(snapshots: Any) -> None:
+    """Let a snapshot stand half written for a while."""
+    if "DOGE_RAY_WRITES" not in os.environ:
+        return
+    whole = snapshots.write_state
+
+    def write_state(state: Any, folder: Path) -> None:
+        (folder / "half").touch()
+        time.sleep(float(os.environ["DOGE_RAY_WRITES"]))
+        whole(state, folder)
+
+    snapshots.write_state = write_state
 
 
 @wrapt.when_imported("torch.cuda")

@@ -162,7 +162,7 @@ REFUSED = {
     "name=" + "n" * 129: "128 at most",
     "name=mlflow.db": "name='mlflow.db' is the storage's own",
     "name=store": "name='store' is the storage's own",
-    "storage=": "storage=None: input should be a valid string",
+    "storage=": "storage: there is no value; write one",
     "storage=''": "storage: is empty, or holds a NUL character",
     'model="a\\0b"': "model: is empty, or holds a NUL character",
     "model=" + "m" * 256: "model: is too long for a path: 4095 bytes are the most, 255 for each",
@@ -330,3 +330,21 @@ def test_a_place_beside_the_sweeps_file_is_found_from_anywhere(tmp_path, monkeyp
 def test_a_truth_value_is_no_number(file, pair):
     with pytest.raises(InputError, match="is a truth value, as which YAML reads yes, no, on and o"):
         load_config(file, [pair])
+
+
+def test_a_key_of_a_section_at_the_top_of_a_file(file):
+    Path(file).write_text(Path(file).read_text() + "train.patience: 2\n")
+    with pytest.raises(InputError, match=r"'train.patience'; in a file write it inside train, as"):
+        load_config(file)
+
+
+@pytest.mark.parametrize("pair", ["storage=", "name="])
+def test_an_override_without_a_value(file, pair):
+    with pytest.raises(InputError, match="there is no value; write one"):
+        load_config(file, [pair])
+
+
+def test_a_number_for_a_name_is_quoted_twice_in_a_shell(file):
+    with pytest.raises(InputError, match="as in \"name='no'\""):
+        load_config(file, ["name=2024"])
+    assert load_config(file, ["name='2024'"]).name == "2024"

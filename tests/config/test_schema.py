@@ -18,6 +18,7 @@ EXTENSIBLE = {
     "methods",
     "replicates",
     "train.micro_batch_size",
+    "train.snapshot_minutes",
     "scoring.batch_size",
     "search.num_trials",
     "search.max_concurrent",
