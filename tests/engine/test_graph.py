@@ -77,6 +77,7 @@ SETTINGS = {
         "data.limit=10",
         "train.long_sentences=windows",  # of texts with a class there are none
         "train.micro_batch_size=4",
+        "train.snapshot_minutes=9",
         "scoring.normalize=heads",
         "scoring.min_heads=2",
         "scoring.batch_size=8",
