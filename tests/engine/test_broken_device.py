@@ -17,43 +17,29 @@ from tests.engine.project import make_project, run, table
 
 BROKEN = '''
 """Loaded by every Python: the first process that trains is one whose device is lost to it."""
-import os, sys
-from importlib.abc import MetaPathFinder
-from importlib.util import find_spec
+import os
+
+import wrapt
 
 FIRST = os.environ["FIRST_TO_TRAIN"]
 
 
-class Finder(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != "doge_ray.engine.work.training":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        load = spec.loader.exec_module
+@wrapt.when_imported("doge_ray.engine.work.training")
+def loaded(module):
+    train = module.train
 
-        def loaded(module):
-            load(module)
-            train = module.train
+    def broken(*args, **kwargs):
+        import torch
+        try:
+            with open(FIRST, "x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            pass
+        if open(FIRST).read() == str(os.getpid()):
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+        return train(*args, **kwargs)
 
-            def broken(*args, **kwargs):
-                import torch
-                try:
-                    with open(FIRST, "x") as file:
-                        file.write(str(os.getpid()))
-                except FileExistsError:
-                    pass
-                if open(FIRST).read() == str(os.getpid()):
-                    raise torch.AcceleratorError("CUDA error: device-side assert triggered")
-                return train(*args, **kwargs)
-
-            module.train = broken
-
-        spec.loader.exec_module = loaded
-        return spec
-
-
-sys.meta_path.insert(0, Finder())
+    module.train = broken
 '''
 
 

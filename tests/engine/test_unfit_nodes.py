@@ -32,47 +32,33 @@ ONE, OTHER = Device("a" * 56, ("0",)), Device("a" * 56, ("1",))
 
 BROKEN = '''
 """Loaded by every Python: what trains fails by its device on one node, and waits on others."""
-import os, sys, time
-from importlib.abc import MetaPathFinder
-from importlib.util import find_spec
+import os, time
 from pathlib import Path
+
+import wrapt
 
 EVENTS = Path(os.environ["EVENTS"])  # a letter each: a failure, or a training that began
 
 
-class Finder(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name != "doge_ray.engine.work.training":
-            return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
-        load = spec.loader.exec_module
+@wrapt.when_imported("doge_ray.engine.work.training")
+def loaded(module):
+    train = module.train
 
-        def loaded(module):
-            load(module)
-            train = module.train
+    def train_or_fail(*args, **kwargs):
+        import torch
 
-            def train_or_fail(*args, **kwargs):
-                import torch
+        broken = "BROKEN" in os.environ
+        with EVENTS.open("a") as file:
+            file.write("f" if broken else "t")
+        if broken:
+            raise torch.AcceleratorError("CUDA error: uncorrectable ECC error")
+        wanted = min(2, EVENTS.read_text().count("t"))
+        until = time.monotonic() + 60
+        while EVENTS.read_text().count("f") < wanted and time.monotonic() < until:
+            time.sleep(0.1)
+        return train(*args, **kwargs)
 
-                broken = "BROKEN" in os.environ
-                with EVENTS.open("a") as file:
-                    file.write("f" if broken else "t")
-                if broken:
-                    raise torch.AcceleratorError("CUDA error: uncorrectable ECC error")
-                wanted = min(2, EVENTS.read_text().count("t"))
-                until = time.monotonic() + 60
-                while EVENTS.read_text().count("f") < wanted and time.monotonic() < until:
-                    time.sleep(0.1)
-                return train(*args, **kwargs)
-
-            module.train = train_or_fail
-
-        spec.loader.exec_module = loaded
-        return spec
-
-
-sys.meta_path.insert(0, Finder())
+    module.train = train_or_fail
 '''
 
 
