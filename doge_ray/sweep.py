@@ -117,7 +117,7 @@ def _start(prepared: Prepared, console: Console, options: argparse.Namespace) ->
 
 
 def run(prepared: Prepared, console: Console, address: str | None = None) -> None:
-    """Every step of a sweep; Ctrl-C leaves the tables of what there is."""
+    """The whole of a sweep; Ctrl-C leaves the tables of what there is."""
     from doge_ray.engine.cluster.start import ray_cluster
     from doge_ray.engine.search.progress import SweepProgress
     from doge_ray.engine.sweep import Sweep
@@ -125,7 +125,6 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     from doge_ray.reporting.tables import terminal
 
     config, progress = prepared.config, SweepProgress(console)
-    tickets = [method for method in config.methods if method != "dense"]
     with (
         prepared.store.locked(),
         ray_cluster(config, address) as decided,
@@ -133,19 +132,14 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     ):
         sweep = Sweep.start(prepared.on(decided), progress)
         try:
-            sweep.search(["dense"])
-            sweep.repeat(["dense"])
-            sweep.score()
-            if tickets:
-                sweep.search(tickets)
-                sweep.repeat(tickets)
+            sweep.run()
             records = sweep.publish()
         except BaseException:
             sweep.interrupt()
             raise
     console.print(terminal(with_oracle(records), records.name))
     say(console, "results", quoted(prepared.results.below(config.name)))
-    say(console, "compare", _compare(sweep.tracker.uri))
+    say(console, "compare", _compare(sweep.diary.tracker.uri))
 
 
 def _compare(uri: str) -> str:

@@ -100,7 +100,6 @@ def test_names_are_shown_as_they_are(name: str) -> None:
         console.print(audit_overview(Audit((name, "b"), 8, (part, target))))
         say(console, "results", name)
         progress = SweepProgress(console)
-        progress.phase(name)
         progress.line(f"{name} goes on")
         progress.trial_failed(name, name)
         write(name)

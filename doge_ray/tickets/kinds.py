@@ -66,12 +66,14 @@ class Kind:
       the names of ``own``, and ``seed``, ``normalize`` and ``ffn_rank`` of ``draw_ticket``.
     - ``own``: hyper-parameters besides the sparsity.
     - ``compares_domains``: whether the score says nothing where there is one domain alone.
+    - ``reads_scores``: whether the moments' values are read, or only how many units there are.
     """
 
     score: Callable[..., Scores] | None
     reads: tuple[str, ...] = ()
     own: tuple[Hyperparameter, ...] = ()
     compares_domains: bool = False
+    reads_scores: bool = True
 
     @property
     def hyperparameters(self) -> tuple[Hyperparameter, ...]:
@@ -100,8 +102,8 @@ def _random(moments: Moments, seed: int) -> Scores:
 
 
 KINDS = {
-    "dense": Kind(None),
-    "random": Kind(_random, ("seed",)),
+    "dense": Kind(None, reads_scores=False),
+    "random": Kind(_random, ("seed",), reads_scores=False),
     "winning": Kind(expressive_score, ("normalize",)),
     "doge": Kind(_doge, ("variance_weight", "ffn_rank", "normalize"), (VARIANCE_WEIGHT,), True),
     "losing": Kind(_losing, ("normalize",)),

@@ -1,3 +1,4 @@
-"""Ray Tune and Optuna: a ``study`` draws from a ``space``, a ``trainable`` trains, the ``observer``
-writes down what became of it.
+"""Ray Tune and Optuna: an ``agenda`` makes the schedule's steps tasks, ``carry_out`` lets Tune give
+them to its processes, a ``study`` draws from a ``space``, a ``trainable`` does a task, and the
+``observer`` tells the ``diary`` what became of it.
 """

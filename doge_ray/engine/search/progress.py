@@ -50,10 +50,9 @@ class SweepProgress:
         with self._bar:
             yield
 
-    def phase(self, title: str) -> None:
-        """Say what the sweep does now."""
-        self._bar.update(self._task, description=title)
-        self.line((title, "bold"))
+    def at_work(self, number: int) -> None:
+        """How many processes work now."""
+        self._bar.update(self._task, description=f"{number} at work")
 
     def line(self, *parts: str | tuple[str, str]) -> None:
         """One event, told in parts; a part may come with its style."""

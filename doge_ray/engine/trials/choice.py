@@ -10,7 +10,7 @@ from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.trial import Trial
-from doge_ray.seeds import derive_seed
+from doge_ray.seeds import trial_seed
 from doge_ray.tickets.selection import Candidate, choose
 
 
@@ -89,7 +89,7 @@ def all_chosen(methods: Iterable[str], entries: Sequence[Entry]) -> dict[str, En
 def replicates(entry: Entry, config: SweepConfig) -> list[Assignment]:
     """The chosen configuration with fresh seeds, none of which took part in the choice."""
     return [
-        replace(entry.assignment, replicate=r, seed=derive_seed(config.seed, "replicate", r))
+        replace(entry.assignment, replicate=r, seed=trial_seed(config.seed, r))
         for r in range(1, config.replicates + 1)
     ]
 

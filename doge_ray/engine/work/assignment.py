@@ -73,3 +73,7 @@ class Assignment(_Told):
     def asdict(self) -> dict[str, Any]:
         """As JSON values."""
         return asdict(self)
+
+
+FIELDS = tuple(Assignment.__dataclass_fields__)
+"""What determines a trial, by name."""

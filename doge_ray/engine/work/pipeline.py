@@ -14,6 +14,7 @@ from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import read_scores
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments
+from doge_ray.tickets.kinds import KINDS
 from doge_ray.tickets.ticket import Ticket, dense_ticket
 
 
@@ -61,7 +62,7 @@ class Pipeline:
 
     def can_draw(self, assignment: Assignment) -> bool:
         """Whether the scores that the tickets of a trial are drawn from are published."""
-        if assignment.kind == "dense":
+        if not KINDS[assignment.kind].reads_scores:
             return True
         sources = (part._source(assignment) for part in self._parts(assignment))
         return all(source and self.store.result(source) is not None for source in sources)
@@ -84,11 +85,7 @@ class Pipeline:
 
     def moments(self, training: Stage) -> Moments:
         """The published scores of a fine-tuned model."""
-        scoring = self.graph.scoring(training)
-        if scoring.digest not in self._scores:
-            file = self.store.files(scoring) / "scores.parquet"
-            self._scores[scoring.digest], *_ = read_scores(file)
-        return self._scores[scoring.digest]
+        return self._moments(self.graph.scoring(training))
 
     def _parts(self, assignment: Assignment) -> list[Pipeline]:
         return [self, *(self.folds.values() if assignment.replicate == 0 else ())]
@@ -96,7 +93,7 @@ class Pipeline:
     def _source(self, assignment: Assignment) -> Stage | None:
         """The scores that a trial's ticket is drawn from."""
         training = self.finetuned.get(assignment.seed)
-        if assignment.kind == "dense" or training is None:
+        if training is None or not KINDS[assignment.kind].reads_scores:
             return None
         return self.graph.scoring(training)
 
@@ -120,11 +117,10 @@ class Pipeline:
         model, config = self.graph.model, self.graph.config
         if assignment.kind == "dense":
             return dense_ticket(model.num_layers, model.num_heads, model.parameters)
-        finetuned = self.finetuned[assignment.seed]
-        level = config.search.level(assignment.sparsity)
+        level, source = config.search.level(assignment.sparsity), self._source(assignment)
         ticket = draw_ticket(
             assignment.kind,
-            self.moments(finetuned),
+            self._moments(source),
             level.heads,
             model.parameters,
             seed=derive_seed(assignment.seed, "random", assignment.trial),
@@ -132,8 +128,17 @@ class Pipeline:
             **config.scoring.ranking,
             **assignment.own,
         )
-        scores = self.graph.scoring(finetuned).digest
-        return replace(ticket, provenance={**ticket.provenance, "scores": scores})
+        scores = {"scores": source.digest} if source else {}
+        return replace(ticket, provenance={**ticket.provenance, **scores})
+
+    def _moments(self, scoring: Stage | None) -> Moments:
+        """Published scores; of what is drawn from none, only how many units there are."""
+        if scoring is None:
+            return Moments.zeros((), self.graph.model.num_layers, self.graph.model.num_heads)
+        if scoring.digest not in self._scores:
+            file = self.store.files(scoring) / "scores.parquet"
+            self._scores[scoring.digest], *_ = read_scores(file)
+        return self._scores[scoring.digest]
 
     def _remembering(self, other: Pipeline) -> Pipeline:
         """Another pipeline on the same graph and store, with what this one remembers."""

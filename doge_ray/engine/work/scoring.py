@@ -1,4 +1,4 @@
-"""Scoring on one device or several: a sweep's fine-tuned models, or any model folder."""
+"""Scoring a model folder of any origin, on one device or several."""
 
 from __future__ import annotations
 
@@ -25,46 +25,35 @@ from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.work.encoding import encode_once
 from doge_ray.engine.work.faults import describe, unfit_machine
 from doge_ray.engine.work.graph import Graph, ModelFacts
-from doge_ray.engine.work.jobs import SCORES, ActivationJob, Job, scoring_job
+from doge_ray.engine.work.jobs import SCORES
 from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.task import scoring_task
 from doge_ray.engine.work.workers import run_on_workers
 from doge_ray.errors import InputError, SweepError
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def score_models(models: Sequence[tuple[Pipeline, Stage]], look_into: Stage | None = None) -> None:
-    """Publish the scores of fine-tuned models, one after the other; done ones are skipped.
-
-    Args:
-        models: trainings, each with the pipeline that it is of.
-        look_into: a training of the first pipeline whose neurons' activations are wanted too.
+def score_model(pipeline: Pipeline, model: Stage) -> None:
+    """Publish the scores of a fine-tuned model, unless they are.
 
     Raises:
         SweepError: the workers failed, and new attempts too.
     """
-    pipeline, _ = models[0]
     store, config = pipeline.store, pipeline.graph.config
-    wanted: list[Job] = [scoring_job(part.graph, store, each) for part, each in models]
-    if look_into is not None:
-        stage = pipeline.graph.activations(look_into)
-        wanted.append(ActivationJob(store, stage, look_into, pipeline.graph.encoding))
-    jobs = [job for job in wanted if not job.is_done]
-    # The released code's sums depend on the order of the batches: one process takes them all.
-    workers = config.resources.stage_workers if config.scoring.method == "exact" else 1
-    if not jobs:
-        return
+    task = scoring_task("scoring", pipeline.graph, store, model)
+    jobs = [job for job in task.jobs if not job.is_done]
     unfit: dict[str, str] = {}
-    while True:
+    while jobs:
         try:
-            run_on_workers(jobs, store, workers, config.resources, config.search.max_failures)
+            run_on_workers(jobs, store, task.workers, config.resources, config.search.max_failures)
             return
         except TrainingFailedError as error:
             machine = unfit_machine(error)
             if machine is None:
                 raise SweepError(f"the workers that score failed: {describe(error)}") from error
             unfit[machine.node] = str(machine)
-            avoid(unfit, worker_resources(config.resources), workers, _LOGGER.warning)
+            avoid(unfit, worker_resources(config.resources), task.workers, _LOGGER.warning)
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class ModelToScore:
 
     def score(self) -> Path:
         """Score it; returns the score table."""
-        score_models([(self.pipeline, self.model)])
+        score_model(self.pipeline, self.model)
         self.pipeline.store.discard_files(self.model.path)
         return self.pipeline.store.files(self.pipeline.graph.scoring(self.model)) / SCORES
 
