@@ -122,7 +122,7 @@ FAULTS = [
         variables=INJECTED | {"DOGE_RAY_WRITES": "3"},
     ),
     Fault("a trial's process stands still for a minute", inflict.pause_trial),
-    Fault("the actor with the trials' claims is killed", inflict.kill_claims),
+    Fault("the actor that counts failures is killed", inflict.kill_failures),
     Fault("driver and Ray are killed", inflict.kill_all, ends=True),
     Fault("Ctrl-C", inflict.interrupt, ends=True),
     Fault("SIGTERM", inflict.terminate, ends=True),

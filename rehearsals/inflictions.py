@@ -80,9 +80,9 @@ def kill_train_worker(scene: Scene) -> None:
     os.kill(scene.worker("ray::RayTrainWorker"), signal.SIGKILL)
 
 
-def kill_claims(scene: Scene) -> None:
-    """SIGKILL the actor that keeps two trials from the same work."""
-    os.kill(scene.worker("ray::Claims"), signal.SIGKILL)
+def kill_failures(scene: Scene) -> None:
+    """SIGKILL the actor that all tasks tell of their failures."""
+    os.kill(scene.worker("ray::Failures"), signal.SIGKILL)
 
 
 def kill_all(scene: Scene) -> None:

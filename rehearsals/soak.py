@@ -20,10 +20,10 @@ from pathlib import Path
 
 import psutil
 
-from rehearsals.inflictions import Scene, interrupt, kill_all, kill_claims, kill_trial
+from rehearsals.inflictions import Scene, interrupt, kill_all, kill_failures, kill_trial
 from rehearsals.subject import Subject
 
-KILLS = [kill_trial, kill_trial, kill_claims, kill_all, interrupt]
+KILLS = [kill_trial, kill_trial, kill_failures, kill_all, interrupt]
 MARK = "DOGE_RAY_REHEARSAL"
 BATCH = 12
 """Trials that are asked for in addition, whenever all are done before the time is up."""

@@ -1,42 +1,36 @@
-"""A search by leave-one-domain-out folds; the process that scores is killed once."""
+"""A search by leave-one-domain-out folds; the process that scores first is killed."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import os
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.engine.project import make_project, published, run, table
 
 pytestmark = pytest.mark.ray
 
+KILLED = '''
+"""Loaded by every Python: the first process that scores is killed."""
+import os, signal
 
-@contextmanager
-def killed_once(title: str) -> Iterator[None]:
-    """Kill the first process with a title that comes up below this one meanwhile."""
-    killed, over = threading.Event(), threading.Event()
+import wrapt
 
-    def look() -> None:
-        while not (killed.is_set() or over.wait(0.05)):
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):
-                    if " ".join(process.cmdline()).startswith(title):
-                        process.kill()
-                        killed.set()
-                        break
 
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
-    assert killed.is_set()
+@wrapt.when_imported("doge_ray.engine.work.jobs")
+def loaded(module):
+    look = module.ScoringJob.look
+
+    def look_or_die(*args, **kwargs):
+        try:
+            open(os.environ["FIRST_TO_SCORE"], "x").close()
+        except FileExistsError:
+            return look(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    module.ScoringJob.look = look_or_die
+'''
 
 
 def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> None:
@@ -44,9 +38,15 @@ def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> No
     settings = {"methods": ["dense", "doge+irm"], "selection": "leave_one_domain_out"}
     search |= {"irm_strength": [1.0], "irm_anneal": [0.0]}
     path = make_project(tmp_path, search=search, train={"max_epochs": 1}, **settings)
-    with killed_once("ray::_work_alone"):
-        result = run("sweep", str(path))
+    (tmp_path / "python").mkdir()
+    (tmp_path / "python/sitecustomize.py").write_text(KILLED)
+    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
+    variables = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+    variables["FIRST_TO_SCORE"] = str(tmp_path / "first")
+    result = run("sweep", str(path), variables=variables)
     assert result.returncode == 0, result.stderr
+    assert (tmp_path / "first").exists()
+    assert "scoring-replicate-0  goes on after" in result.stdout
     rows = table(tmp_path)
     assert {row["status"] for row in rows} == {"finished"}
     for method in settings["methods"]:

@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 from doge_ray.engine.cluster import avoidance
 from doge_ray.engine.cluster.avoidance import avoid
 from doge_ray.engine.cluster.capacity import HEAD
-from doge_ray.engine.search.claims import Claims, Device
+from doge_ray.engine.search.failures import Device, Failures
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work import fitness
 from doge_ray.engine.work.faults import is_hopeless, unfit_machine
@@ -84,21 +84,21 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cluster
 
 
 def test_a_device_is_held_to_be_broken_by_two_trials_in_a_row() -> None:
-    claims = Claims()
-    claims.failed_by(ONE, "first", "CUDA error")
-    claims.failed_by(ONE, "first", "CUDA error")
-    claims.failed_by(OTHER, "second", "CUDA error")
-    assert not claims.unfit()
-    claims.works(ONE)
-    claims.failed_by(ONE, "third", "CUDA error")
-    assert not claims.unfit()
-    claims.failed_by(OTHER, "third", "CUDA error")  # so it is the trial
-    claims.failed_by(ONE, "third", "CUDA error")
-    assert not claims.unfit()
-    claims.failed_by(ONE, "fifth", "CUDA error")
-    assert not claims.unfit()
-    claims.failed_by(ONE, "fourth", "CUDA error: ECC")
-    assert claims.unfit() == {
+    failures = Failures()
+    failures.failed_by(ONE, "first", "CUDA error")
+    failures.failed_by(ONE, "first", "CUDA error")
+    failures.failed_by(OTHER, "second", "CUDA error")
+    assert not failures.unfit()
+    failures.works(ONE)
+    failures.failed_by(ONE, "third", "CUDA error")
+    assert not failures.unfit()
+    failures.failed_by(OTHER, "third", "CUDA error")  # so it is the trial
+    failures.failed_by(ONE, "third", "CUDA error")
+    assert not failures.unfit()
+    failures.failed_by(ONE, "fifth", "CUDA error")
+    assert not failures.unfit()
+    failures.failed_by(ONE, "fourth", "CUDA error: ECC")
+    assert failures.unfit() == {
         ONE.node: "2 trials in a row failed by GPU 0 of node aaaaaaaa: CUDA error: ECC"
     }
 

@@ -34,15 +34,16 @@ class Effort:
 class Schedule:
     """The steps that are ready, in order; a step that has ended makes others ready.
 
-    Steps with equally long ways come in the order of ``steps``: what a study draws, by number.
+    Of steps with equally long ways the shortest comes first, as others wait for it; of equal ones
+    the first of ``steps``, so that what a study draws comes by number.
     """
 
     def __init__(self, steps: Steps, cost: Cost) -> None:
         self._sorter = TopologicalSorter(steps)
         self._sorter.prepare()
         ways = longest_ways(steps, cost)
-        self._order = {step: (-ways[step], number) for number, step in enumerate(steps)}
-        self._ready: list[tuple[tuple[float, int], Step]] = []
+        self._order = {step: (-ways[step], cost(step), number) for number, step in enumerate(steps)}
+        self._ready: list[tuple[tuple[float, float, int], Step]] = []
         self._queue()
 
     @property
