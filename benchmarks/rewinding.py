@@ -20,8 +20,8 @@ from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.surgery import prune
-from doge_ray.stages.precision import Precision, computes_bf16
-from doge_ray.stages.recipe import Recipe
+from doge_ray.stages.precision import computes_bf16
+from doge_ray.stages.recipe import Precision, Recipe
 from doge_ray.stages.training import Training
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.importance import Moments

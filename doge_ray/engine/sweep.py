@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.folder import claim_folder
-from doge_ray.engine.results.writing import TEXTS, publish_models, publish_report, publish_tables
+from doge_ray.engine.results.models import publish_models
+from doge_ray.engine.results.writing import TEXTS, publish_report, publish_tables
 from doge_ray.engine.search.agenda import Agenda
 from doge_ray.engine.search.carry_out import carry_out
 from doge_ray.engine.search.diary import Diary

@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.rows import EncodedRows
 from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
-from doge_ray.stages.precision import Precision, autocast
+from doge_ray.stages.precision import autocast
+from doge_ray.stages.recipe import Precision
 from doge_ray.stages.world import World
 from doge_ray.tickets.counts import Counts
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-Precision = Literal["auto", "bf16", "fp32"]
+from doge_ray.stages.recipe import Precision
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

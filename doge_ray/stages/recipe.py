@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from doge_ray.objectives import Objective
-from doge_ray.stages.precision import Precision
 
+Precision = Literal["auto", "bf16", "fp32"]
 EpochRecord = dict[str, Any]
 """epoch (from 1), loss, dev_metric, dev (metric by source domain), seconds."""
 

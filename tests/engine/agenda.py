@@ -21,8 +21,8 @@ from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Journal
 from doge_ray.engine.trials.retention import Retention
-from doge_ray.engine.work.graph import Graph
-from doge_ray.engine.work.jobs import SCORES, EvaluationJob, Job, ScoringJob
+from doge_ray.engine.work.graph import SCORES, Graph
+from doge_ray.engine.work.jobs import EvaluationJob, Job, ScoringJob
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.task import Task
 from doge_ray.engine.work.training import TrainingJob

@@ -32,7 +32,8 @@ from doge_ray.encoders.folders import load_model
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import Prepared, prepare
 from doge_ray.engine.results.folder import claim_folder
-from doge_ray.engine.results.writing import publish_models, publish_tables
+from doge_ray.engine.results.models import publish_models
+from doge_ray.engine.results.writing import publish_tables
 from doge_ray.engine.tracking.server import tracking_uri
 from doge_ray.engine.tracking.tracker import Tracker
 from doge_ray.engine.trials.book import Book

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from doge_ray.domains.rows import EncodedSplit
-from doge_ray.engine.work.predictions import target_metrics
+from doge_ray.engine.work.evaluation import target_metrics
 from doge_ray.stages import evaluate
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.world import World

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from doge_ray.stages.precision import Precision, autocast, computes_bf16
+from doge_ray.stages.precision import autocast, computes_bf16
+from doge_ray.stages.recipe import Precision
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import inputs, labels, tiny

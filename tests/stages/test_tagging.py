@@ -20,7 +20,7 @@ from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.domains.labelled import Corpus, TaggedText
 from doge_ray.domains.rows import EncodedRows, TaggedSplit
 from doge_ray.encoders.tokenizer import load_tokenizer
-from doge_ray.engine.work.predictions import target_metrics, write_predictions
+from doge_ray.engine.work.evaluation import target_metrics, write_predictions
 from doge_ray.stages import evaluate, watch
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, predict

@@ -1,3 +1,3 @@
-"""What a sweep's folder holds: its ``folder`` and names, ``reading`` it back, ``writing`` tables,
-tickets, models and pages; ``combined`` of several sweeps.
+"""What a sweep's folder holds: its ``folder`` and names, ``reading`` it back, ``writing`` tables
+and pages, tickets and ``models``; ``combined`` of several sweeps.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from doge_ray.engine.store import Stage
 from doge_ray.engine.trials.journal import Entry
-from doge_ray.engine.work.jobs import ACTIVATIONS
+from doge_ray.engine.work.graph import ACTIVATIONS
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.reporting.records import StageCost
 from doge_ray.tickets.activations import ActiveCounts

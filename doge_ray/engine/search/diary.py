@@ -14,7 +14,7 @@ from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.journal import Entry
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.jobs import SCORES
+from doge_ray.engine.work.graph import SCORES
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.reporting.mask_picture import mask_picture
 from doge_ray.tickets.ties import decimal

@@ -35,6 +35,10 @@ VERSIONS = {
 }
 
 
+ACTIVATIONS, SCORES, PREDICTIONS = "activations.npz", "scores.parquet", "predictions.parquet"
+"""Files of their stages."""
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """The pretrained model as the graph sees it."""

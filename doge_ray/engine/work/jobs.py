@@ -18,21 +18,19 @@ from transformers import PreTrainedModel
 from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.folders import load_model
 from doge_ray.engine.store import Stage, StageStore
-from doge_ray.engine.work.graph import Graph
-from doge_ray.engine.work.predictions import target_metrics, write_predictions
+from doge_ray.engine.work.evaluation import target_metrics, write_predictions
+from doge_ray.engine.work.graph import ACTIVATIONS, SCORES, Graph
 from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.evaluate import predict
-from doge_ray.stages.precision import Precision
+from doge_ray.stages.recipe import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
-ACTIVATIONS = "activations.npz"
-SCORES = "scores.parquet"
 Report = Callable[[dict[str, Any]], None]
 Outcome = Callable[[], tuple[dict[str, Any], Callable[[Path], None]]]
 """Makes a stage's result, and what writes its files into a folder; rank 0 alone asks for it."""

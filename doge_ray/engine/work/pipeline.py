@@ -8,7 +8,7 @@ from typing import Any
 
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.assignment import Assignment
-from doge_ray.engine.work.graph import Graph
+from doge_ray.engine.work.graph import SCORES, Graph
 from doge_ray.engine.work.trial import Trial
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.score_table import read_scores
@@ -136,7 +136,7 @@ class Pipeline:
         if scoring is None:
             return Moments.zeros((), self.graph.model.num_layers, self.graph.model.num_heads)
         if scoring.digest not in self._scores:
-            file = self.store.files(scoring) / "scores.parquet"
+            file = self.store.files(scoring) / SCORES
             self._scores[scoring.digest], *_ = read_scores(file)
         return self._scores[scoring.digest]
 

@@ -1,33 +1,14 @@
-"""What an evaluation stage holds: metrics, and a table of what was predicted."""
+"""What an evaluation has published of every example."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from doge_ray.domains.encoded import Encoded
-from doge_ray.domains.rows import TaggedSplit
+from doge_ray.engine.work.graph import PREDICTIONS
 from doge_ray.errors import InputError
-from doge_ray.stages.counts import count
-from doge_ray.stages.evaluate import domain_metrics, mean_over_domains
-
-
-def target_metrics(data: Encoded, predictions: np.ndarray) -> dict[str, Any]:
-    """Metric of each target domain and their mean, raw and without texts seen in the sources."""
-    counts_M = count(data.test, predictions, data.label_names)
-    examples = data.test.examples
-    result: dict[str, Any] = {}
-    for suffix, kept in (("", slice(None)), ("_deduplicated", ~examples.duplicated_M)):
-        metrics = domain_metrics(counts_M[kept], examples.domains_M[kept], data.target_domains)
-        result |= {
-            f"target{suffix}": metrics,
-            f"target_metric{suffix}": mean_over_domains(metrics),
-        }
-    return result
 
 
 def read_predictions(folder: Path) -> pa.Table:
@@ -39,7 +20,7 @@ def read_predictions(folder: Path) -> pa.Table:
     Raises:
         InputError: the file is damaged.
     """
-    file = folder / "predictions.parquet"
+    file = folder / PREDICTIONS
     try:
         return pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
@@ -47,28 +28,3 @@ def read_predictions(folder: Path) -> pa.Table:
             f"{file} is damaged ({error}); delete {folder.parent}, and the same sweep predicts "
             "again"
         ) from None
-
-
-def write_predictions(folder: Path, data: Encoded, predictions: np.ndarray) -> None:
-    """Write what ``read_predictions`` reads."""
-    counts_M, examples = count(data.test, predictions, data.label_names), data.test.examples
-    table = pa.table(
-        {
-            "domain": pa.array(np.array(data.target_domains)[examples.domains_M].tolist()),
-            "label": _by_example(data.test.answers, data),
-            "prediction": _by_example(predictions, data),
-            "duplicate": examples.duplicated_M,
-            "matched": counts_M.matched,
-            "predicted": counts_M.predicted,
-            "expected": counts_M.expected,
-        }
-    )
-    pq.write_table(table, folder / "predictions.parquet")
-
-
-def _by_example(answers: np.ndarray, data: Encoded) -> Any:
-    """Class indices as they are, tags by name in one list per sentence."""
-    if not isinstance(data.test, TaggedSplit):
-        return answers
-    names = pa.array(np.array(data.label_names, object)[answers].tolist(), pa.string())
-    return pa.ListArray.from_arrays(data.test.sentences, names)

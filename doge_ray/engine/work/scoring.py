@@ -24,8 +24,7 @@ from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.store.storage import Storage
 from doge_ray.engine.work.encoding import encode_once
 from doge_ray.engine.work.faults import describe, unfit_machine
-from doge_ray.engine.work.graph import Graph, ModelFacts
-from doge_ray.engine.work.jobs import SCORES
+from doge_ray.engine.work.graph import SCORES, Graph, ModelFacts
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.task import scoring_task
 from doge_ray.engine.work.workers import run_on_workers
