@@ -34,6 +34,7 @@ class Sweep:
         """Tidy up, open the sweep's journal and MLflow run, and publish θ0."""
         config = prepared.config
         prepared.discard_remains()
+        prepared.store.survey()
         claim_folder(prepared.results, prepared.graph, prepared.data.audit)
         tracker = Tracker(config, prepared.graph.science, prepared.results.root)
         for replicate in range(config.replicates + 1):

@@ -5,6 +5,7 @@ Shapes: L layers, H heads of a layer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,12 +87,12 @@ def _shared(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Shared:
 
 
 def _in_common(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> Floats:
-    """Probability of 0, 1, ... common units among those two masks remove."""
-    # A second to import, which every trial would wait for.
-    from scipy import stats
-
+    """Probability of 0, 1, ... common units among those two masks remove: hypergeometric."""
     removed, drawn = int((~one).sum()), int((~other).sum())
-    probabilities: Floats = stats.hypergeom.pmf(
-        np.arange(min(removed, drawn) + 1), one.size, removed, drawn
+    ways = math.comb(one.size, drawn)
+    return np.array(
+        [
+            math.comb(removed, common) * math.comb(one.size - removed, drawn - common) / ways
+            for common in range(min(removed, drawn) + 1)
+        ]
     )
-    return probabilities

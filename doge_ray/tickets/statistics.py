@@ -11,13 +11,14 @@ by element, in one order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from doge_ray.tickets.counts import Counts, ratio
 
@@ -37,8 +38,8 @@ def mean_interval(values: Sequence[float]) -> Interval:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, float("nan"), float("nan"))
-    error = float(stats.sem(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    half = float(special.stdtrit(len(values) - 1, 0.975)) * error
     return Interval(mean, mean - half, mean + half)
 
 

@@ -60,7 +60,9 @@ def sweep_graph(config: SweepConfig, folds: tuple[str, ...] = ()) -> Graph:
 
 def open_agenda(folder: Path, graph: Graph) -> Agenda:
     """An agenda that finds what is stored in a folder, as a driver's start does."""
-    pipeline = Pipeline.of(graph, StageStore(f"{folder}/store"))
+    store = StageStore(f"{folder}/store")
+    store.survey()
+    pipeline = Pipeline.of(graph, store)
     book = Book(Journal(Storage(str(folder)), graph.config.name), pipeline)
     progress = SweepProgress(Console(file=io.StringIO()))
     diary = Diary(book, Retention(book), Untracked(), Outbox(progress.line), progress)
@@ -68,8 +70,8 @@ def open_agenda(folder: Path, graph: Graph) -> Agenda:
 
 
 def publish(job: Job) -> None:
-    """What a job would publish, made up of its identity alone."""
-    digest, store = job.stage.digest, job.store
+    """What a job would publish, made up of its identity alone; by a process of its own."""
+    digest, store = job.stage.digest, StageStore(job.store.root)
     metric = derive_seed(0, digest) % 1000 / 1000
     if isinstance(job, TrainingJob):
         epoch = {"epoch": 1, "loss": 1.0, "dev_metric": metric, "dev": {}, "seconds": 1.0}
@@ -106,6 +108,14 @@ def take(agenda: Agenda) -> list[Task]:
     return taken
 
 
+def finish(agenda: Agenda, task: Task) -> None:
+    """A process has done all jobs of a task."""
+    for job in task.jobs:
+        publish(job)
+    store = StageStore(agenda.diary.pipeline.store.root)
+    agenda.finished(task, {job.stage.path: store.published(job.stage) for job in task.jobs})
+
+
 def carry_out(agenda: Agenda, draw: random.Random, ends: int | None = None) -> list[str]:
     """Let any of the running tasks end next, until all or some have ended; returns those begun."""
     running = take(agenda)
@@ -115,9 +125,7 @@ def carry_out(agenda: Agenda, draw: random.Random, ends: int | None = None) -> l
         paths = [path for task in running for path in task.stages]
         assert len(set(paths)) == len(paths)
         task = running.pop(draw.randrange(len(running)))
-        for job in task.jobs:
-            publish(job)
-        agenda.finished(task)
+        finish(agenda, task)
         agenda.stopped(task)  # as Tune tells of every task
         ends = None if ends is None else ends - 1
         new = take(agenda)

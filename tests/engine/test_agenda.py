@@ -14,7 +14,7 @@ from doge_ray.config import SweepConfig
 from doge_ray.engine.search.agenda import Agenda
 from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import SweepError
-from tests.engine.agenda import carry_out, open_agenda, publish, sweep_graph, take
+from tests.engine.agenda import carry_out, finish, open_agenda, sweep_graph, take
 from tests.engine.test_choice import CONFIG
 
 METHODS = ("dense", "random", "winning", "doge+irm")
@@ -128,9 +128,7 @@ def test_a_failed_trial_is_told_and_the_others_go_on(tmp_path: Path) -> None:
     first, *others = take(agenda)
     agenda.failed(first, "it did not work")
     for task in others:
-        for job in task.jobs:
-            publish(job)
-        agenda.finished(task)
+        finish(agenda, task)
     carry_out(agenda, random.Random(0))
     assert agenda.is_over
     failed = [entry for entry in agenda.diary.book.entries if entry.status == "failed"]
@@ -153,9 +151,7 @@ def test_a_seed_without_a_dense_model_has_no_tickets(tmp_path: Path) -> None:
         if task.name.startswith("dense") and task.name.endswith("-2"):
             agenda.failed(task, "its seed is unlucky")
         else:
-            for job in task.jobs:
-                publish(job)
-            agenda.finished(task)
+            finish(agenda, task)
         running += take(agenda)
     assert agenda.is_over
     failed = {
@@ -170,9 +166,7 @@ def test_a_seed_without_a_dense_model_has_no_tickets(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_scored_ends_the_sweep(tmp_path: Path) -> None:
     agenda = open_agenda(tmp_path, sweep_graph(config(trials=1, methods=("dense", "doge"))))
     (dense,) = take(agenda)
-    for job in dense.jobs:
-        publish(job)
-    agenda.finished(dense)
+    finish(agenda, dense)
     scoring = next(task for task in take(agenda) if task.assignment is None)
     with pytest.raises(SweepError, match="scoring-replicate-0 failed: it is full of NaN"):
         agenda.failed(scoring, "it is full of NaN")
@@ -188,9 +182,7 @@ def test_what_spans_devices_waits_for_room(tmp_path: Path) -> None:
         assert sum(task.workers for task in running) <= agenda.devices == 2
         scored += any(task.workers == 2 for task in running)
         task = running.pop(0)
-        for job in task.jobs:
-            publish(job)
-        agenda.finished(task)
+        finish(agenda, task)
         running += take(agenda)
     assert agenda.is_over
     assert scored == 3 + 1  # models, and the chosen one's activations

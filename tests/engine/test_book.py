@@ -158,6 +158,8 @@ def test_what_was_trained_again_is_read_again(tmp_path: Path) -> None:
     publish(
         Book(book.journal, Pipeline.of(book.pipeline.graph, StageStore(store.root))), mine, 0.25
     )
-    assert book.write(Entry(mine, "finished")).dev_metric == 0.25
+    training = book.pipeline.trial(mine).training
+    has_changed = store.learn({training.path: StageStore(store.root).published(training)})
+    assert book.write(Entry(mine, "finished"), has_changed=has_changed).dev_metric == 0.25
     assert [entry.dev_metric for entry in book.entries] == [0.25, 0.25]
     assert book.chosen(METHODS)["dense"].selection_metric == 0.25

@@ -131,7 +131,7 @@ def test_trials_and_methods_beyond_those_asked_for_do_not_count(pipeline):
 
 
 def test_a_trial_whose_scores_or_stages_are_not_there_is_still_to_run(pipeline):
-    old, new, ticket = entry(0.6, 0, "dense"), entry(0.8, 1, "dense"), entry(0.9, 0, "random")
+    old, new, ticket = entry(0.6, 0, "dense"), entry(0.8, 1, "dense"), entry(0.9, 0, "winning")
     assert present([ticket], pipeline) == [Entry(ticket.assignment)]  # nothing to draw from
     publish(pipeline, old)
     before = drawing(pipeline, old)

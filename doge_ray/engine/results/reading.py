@@ -37,6 +37,7 @@ def open_book(name: str, storage: str) -> Book:
         InputError: there is no such sweep in the storage.
     """
     graph, store, results = recall(name, storage)
+    store.survey()
     return Book(Journal(results, name), Pipeline.of(graph, store))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -87,10 +87,16 @@ class Agenda:
         if step.kind == "search" and step.method in self._studies:
             self._studies[step.method].report(step.number, epoch["dev_metric"], epoch["epoch"])
 
-    def finished(self, task: Task) -> None:
-        """All jobs of a task are done and published."""
+    def finished(self, task: Task, published: Mapping[str, dict[str, Any]]) -> None:
+        """All jobs of a task are done.
+
+        Args:
+            task: which.
+            published: the records of its stages, by path.
+        """
+        has_changed = self._pipeline.store.learn(published)
         if task.assignment is not None:
-            self.diary.finished(task.assignment)
+            self.diary.finished(task.assignment, has_changed=has_changed)
         self._end(task)
 
     def stopped(self, task: Task) -> None:

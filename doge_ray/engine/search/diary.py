@@ -51,9 +51,14 @@ class Diary:
         most = self.pipeline.graph.config.train.max_epochs
         self.progress.epoch(assignment.name, result, most)
 
-    def finished(self, assignment: Assignment) -> None:
-        """A trial is trained and evaluated, perhaps by another that has the same stages."""
-        entry = self.book.write(Entry(assignment, status="finished"))
+    def finished(self, assignment: Assignment, *, has_changed: bool = False) -> None:
+        """A trial is trained and evaluated, perhaps by another that has the same stages.
+
+        Args:
+            assignment: of the trial.
+            has_changed: whether it was trained again and came out otherwise, as it may on GPUs.
+        """
+        entry = self.book.write(Entry(assignment, status="finished"), has_changed=has_changed)
         self._epochs.pop(assignment.name, None)
         ticket = self.pipeline.trial(assignment).ticket
         self.outbox.put(partial(self._track, entry))

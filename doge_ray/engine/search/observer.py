@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Observer(tune.Callback):
         if "error" in result:
             self.agenda.failed(task, result["error"])
         elif result["finished"]:
-            self.agenda.finished(task)
+            self.agenda.finished(task, json.loads(result["published"]))
         elif "loss" in result:
             self.agenda.went_on(task, result)
 

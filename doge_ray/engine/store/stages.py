@@ -7,7 +7,8 @@ A stage is named by the hash of everything that determines its result. Its folde
     files-<random>/    what one of the two points to
 
 so a reader sees a whole stage or none, whatever was killed when. What a killed process left is
-deleted when a sweep starts, and when one ends.
+deleted when a sweep starts, and when one ends. Beside the stages lies ``index.parquet``, from
+which thousands of results are read in one go.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from doge_ray.engine.store.forms import is_whole
-from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.store.index import read_all
+from doge_ray.engine.store.storage import Storage, parsed
 
+INDEX = "index.parquet"
+_PUBLISHED = "/published.json"
 _FILES = re.compile(r"files-[0-9a-f]{12}")
 Slot = Literal["published", "snapshot"]
 _SLOTS: tuple[Slot, ...] = ("published", "snapshot")
@@ -50,32 +54,56 @@ class Stage:
 
 
 class StageStore(Storage):
-    """Published stages and snapshots of running ones."""
+    """Published stages and snapshots of running ones.
+
+    A process that has surveyed the store is the only one that takes files from stages: it goes by
+    what it found, what it publishes itself, and what it is told to look at.
+    """
+
+    _is_surveyed = False
 
     @cached_property
-    def _results(self) -> dict[str, dict[str, Any]]:
-        """Published results that this process has read, but for those it has itself replaced."""
+    def _found(self) -> dict[str, str]:
+        """By path, what a survey found and nobody has asked for yet."""
         return {}
+
+    @cached_property
+    def _known(self) -> dict[str, dict[str, Any]]:
+        """By path, the records of published stages that this process has read or written."""
+        return {}
+
+    def survey(self) -> None:
+        """Find out in one go what is published; of what others publish later it must ``learn``."""
+        texts = read_all(self, "", INDEX, lambda path: path.endswith(_PUBLISHED))
+        self._known.clear()
+        self._found.clear()
+        self._found.update({path.removesuffix(_PUBLISHED): text for path, text in texts.items()})
+        self._is_surveyed = True
 
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
         """The JSON result of a stage; None where it is not published (or has no snapshot)."""
-        if slot == "published" and stage.path in self._results:
-            return self._results[stage.path]
-        record = self._record(stage.path, slot)
-        if record is None:
-            return None
-        result: dict[str, Any] = record["result"]
-        if slot == "published":
-            self._results[stage.path] = result
-        return result
+        known = self._remembered(stage.path) if slot == "published" else None
+        record = known or self._record(stage.path, slot)
+        return None if record is None else record["result"]
 
-    def renew(self, stage: Stage) -> bool:
-        """Read a result anew, since another process has published it; whether it has changed.
+    def published(self, stage: Stage) -> dict[str, Any] | None:
+        """The record of a published stage, for another process to ``learn``."""
+        return self._remembered(stage.path) or self._record(stage.path, "published")
+
+    def learn(self, records: Mapping[str, dict[str, Any]]) -> bool:
+        """Take over what another process has published; whether a known result has changed.
 
         A training whose files were dropped runs again where its model is needed after all.
+
+        Args:
+            records: by the paths of their stages.
         """
-        known = self._results.pop(stage.path, None)
-        return known is not None and known != self.result(stage)
+        before = {path: self._remembered(path) for path in records}
+        self._known.update(records)
+        return any(
+            known is not None and known["result"] != records[path]["result"]
+            for path, known in before.items()
+        )
 
     def has_files(self, stage: Stage) -> bool:
         """Whether a stage is published and its files are still there."""
@@ -114,7 +142,6 @@ class StageStore(Storage):
             stage.path, slot, {"inputs": dict(stage.inputs), "result": result, "files": files}
         )
         if slot == "published":
-            self._results.pop(stage.path, None)
             self.delete(f"{stage.path}/snapshot.json")
         # Other folders may be what another process is about to publish.
         for record in earlier:
@@ -161,17 +188,39 @@ class StageStore(Storage):
         return {record["files"] for record in records if record is not None}
 
     def _record(self, path: str, slot: Slot) -> dict[str, Any] | None:
-        """What one of the two files says; a damaged one counts as not there.
+        """What one of the two files says, as far as this process has to look."""
+        if slot == "published" and self._is_surveyed:
+            return self._remembered(path)
+        return self._read(path, slot)
 
-        Its stage is computed again then, and nothing outside of the stage's folder is touched.
-        """
-        record = self.read_record(f"{path}/{slot}.json")
-        if record is None or not {"inputs", "result", "files"} <= record.keys():
-            return None
-        files, kind = record["files"], path.partition("/")[0]
-        whole = slot == "snapshot" or is_whole(kind, record["result"])
-        named = files is None or (isinstance(files, str) and _FILES.fullmatch(files))
-        return record if whole and named else None
+    def _remembered(self, path: str) -> dict[str, Any] | None:
+        """What this process knows of a published stage."""
+        if path in self._found:
+            record = _whole(path, "published", parsed(self._found.pop(path)))
+            if record is not None:
+                self._known[path] = record
+        return self._known.get(path)
 
-    def _point(self, path: str, slot: Slot, record: Mapping[str, Any]) -> None:
+    def _read(self, path: str, slot: Slot) -> dict[str, Any] | None:
+        record = _whole(path, slot, self.read_record(f"{path}/{slot}.json"))
+        if slot == "published" and record is not None:
+            self._known[path] = record
+        return record
+
+    def _point(self, path: str, slot: Slot, record: dict[str, Any]) -> None:
         self.write_text(f"{path}/{slot}.json", json.dumps(record, indent=1))
+        if slot == "published":
+            self._known[path] = record
+
+
+def _whole(path: str, slot: Slot, record: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A record; None where there is none, or a damaged one.
+
+    Its stage is computed again then, and nothing outside of the stage's folder is touched.
+    """
+    if record is None or not {"inputs", "result", "files"} <= record.keys():
+        return None
+    files, kind = record["files"], path.partition("/")[0]
+    whole = slot == "snapshot" or is_whole(kind, record["result"])
+    named = files is None or (isinstance(files, str) and _FILES.fullmatch(files))
+    return record if whole and named else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from filelock import Timeout
 from pyarrow import fs
@@ -18,6 +18,13 @@ from doge_ray.config.places import absolute, check_storage
 from doge_ray.engine.store.backends import Backend, backend_of
 from doge_ray.engine.store.patience import patient
 from doge_ray.errors import InputError
+
+
+class Stamp(NamedTuple):
+    """What a listing tells of a file: bytes, and nanoseconds since 1970 of its last change."""
+
+    size: int
+    changed: int
 
 
 class Storage:
@@ -96,23 +103,27 @@ class Storage:
         with self._lock():
             yield
 
-    @patient
     def read_text(self, path: str) -> str | None:
+        """A small file; None where there is none."""
+        data = self.read_bytes(path)
+        return None if data is None else data.decode()
+
+    @patient
+    def read_bytes(self, path: str) -> bytes | None:
         """A small file; None where there is none."""
         filesystem, place = self._place(path)
         try:
             with filesystem.open_input_stream(place) as stream:
-                return bytes(stream.read()).decode()
+                return bytes(stream.read())
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_record(self, path: str) -> dict[str, Any] | None:
         """A small file with a JSON object; None where there is none, or a damaged one."""
         try:
-            record = json.loads(self.read_text(path) or "null")
-        except (ValueError, RecursionError):
+            return parsed(self.read_text(path))
+        except UnicodeDecodeError:
             return None
-        return record if isinstance(record, dict) else None
 
     @patient
     def has(self, path: str) -> bool:
@@ -137,17 +148,22 @@ class Storage:
         return sorted(info.base_name for info in filesystem.get_file_info(selector))
 
     @patient
-    def idle(self, folder: str) -> dict[str, float]:
-        """Seconds since each file below a folder last changed, by path; by the storage's clock."""
-        now = self._probe()
+    def stamps(self, folder: str) -> dict[str, Stamp]:
+        """The stamp of each file below a folder, by path."""
         filesystem, place = self._place(folder)
         root = place.removesuffix(folder)
         selector = fs.FileSelector(place.rstrip("/"), recursive=True, allow_not_found=True)
         return {
-            info.path.removeprefix(root): now - info.mtime.timestamp()
+            info.path.removeprefix(root): Stamp(info.size or 0, info.mtime_ns)
             for info in filesystem.get_file_info(selector)
-            if info.mtime is not None  # folders of an object store have none
+            if info.mtime_ns is not None  # folders of an object store have none
         }
+
+    @patient
+    def idle(self, folder: str) -> dict[str, float]:
+        """Seconds since each file below a folder last changed, by path; by the storage's clock."""
+        now = self._probe()
+        return {path: now - stamp.changed / 1e9 for path, stamp in self.stamps(folder).items()}
 
     def discard_partials(self, folder: str, age: float | None = None) -> None:
         """Delete what killed processes were about to put in place below a folder."""
@@ -203,3 +219,12 @@ class Storage:
         info = filesystem.get_file_info(place)
         filesystem.delete_file(info.path)
         return info.mtime.timestamp()
+
+
+def parsed(text: str | None) -> dict[str, Any] | None:
+    """A small file's JSON object; None where there is none, or a damaged one."""
+    try:
+        record = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from mlflow.entities import Run as MlflowRun
-from mlflow.tracking import MlflowClient
+from typing import TYPE_CHECKING
 
 from doge_ray.engine.tracking.server import database_file, impatient, tracking_uri
 from doge_ray.errors import InputError
 from doge_ray.redact import without_user
 from doge_ray.reporting.records import TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.tracking import MlflowClient
 
 EXPERIMENT = "doge_ray"
 KEY = "doge_ray.key"
@@ -36,6 +39,9 @@ def find_runs(name: str, place: str) -> dict[str, TrackedRun]:
     database = database_file(uri)
     if database is not None and not database.is_file():
         return {}  # a client would make it
+    # Seconds to import, which a report without runs need not wait for.
+    from mlflow.tracking import MlflowClient
+
     with impatient():
         try:
             client = MlflowClient(tracking_uri=uri)

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
-
 from doge_ray.config.places import absolute
 from doge_ray.errors import InputError
 
@@ -62,6 +59,8 @@ def check_tracking(storage: str) -> str:
     database = database_file(uri)
     if database is not None and not database.is_file():
         return uri  # the sweep will make it
+    from mlflow.tracking import MlflowClient  # takes seconds, and is not always needed
+
     with impatient():
         try:
             MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
@@ -72,6 +71,8 @@ def check_tracking(storage: str) -> str:
 
 def is_refused(error: Exception) -> bool:
     """Whether MLflow has answered, or was never asked: a new try would end the same way."""
+    from mlflow.exceptions import MlflowException
+
     if isinstance(error, MlflowException):
         return error.error_code in _REFUSALS
     if isinstance(error, OSError) and error.filename is not None:

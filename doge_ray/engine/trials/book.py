@@ -60,13 +60,17 @@ class Book:
         """The chosen trial of each method that has one."""
         return {method: self._best[method] for method in methods if method in self._best}
 
-    def write(self, entry: Entry) -> Entry:
-        """Note what became of a trial, as far as it is stored; at a cost that does not grow."""
-        is_other = entry.status == "finished" and self._is_renewed(entry.assignment)
+    def write(self, entry: Entry, *, has_changed: bool = False) -> Entry:
+        """Note what became of a trial, as far as it is stored; at a cost that does not grow.
+
+        Args:
+            entry: of the trial.
+            has_changed: whether the results of its stages, which others may share, were others.
+        """
         name, entry = entry.assignment.name, as_stored(entry, self.pipeline)
         self.journal.write(entry)
         self._recorded[name] = self._entries[name] = entry
-        if is_other:
+        if has_changed:
             self._hold()  # trials of equal choices share their stages
         else:
             self._follow(entry)
@@ -76,14 +80,6 @@ class Book:
         """Draw tickets from the dense configuration that is chosen now."""
         self.pipeline = with_finetuned(self.pipeline, self._best.get("dense"))
         self._hold()
-
-    def _is_renewed(self, assignment: Assignment) -> bool:
-        """Whether a trial was trained again and came out otherwise, as it may on GPUs."""
-        if not self.pipeline.can_draw(assignment):
-            return False
-        parts, store = self.pipeline.trial(assignment).parts, self.pipeline.store
-        renewed = [store.renew(part.training) for part in parts]
-        return any(renewed)
 
     def _hold(self) -> None:
         entries = present(self._recorded.values(), self.pipeline)

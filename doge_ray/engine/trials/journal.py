@@ -14,13 +14,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 
-from doge_ray.engine.store.storage import Storage
+from doge_ray.engine.store.index import read_all
+from doge_ray.engine.store.storage import Storage, parsed
 from doge_ray.engine.work.assignment import Assignment
 
 Status = Literal["running", "finished", "stopped", "failed"]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]+$")]
 """Names folders of the store."""
 
+INDEX = "index.parquet"
 _REPORTED = ("training", "ticket", "dev_metric", "epoch", "training_seconds")
 
 
@@ -68,19 +70,19 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """All entries by replicate and number; damaged files are left out."""
-        found = (self._read(name) for name in self._names())
+        index = f"{self.folder.rpartition('/')[0]}/{INDEX}"
+        texts = read_all(self.storage, self.folder, index, lambda path: path.endswith(".json"))
+        found = (_entry(path.rpartition("/")[2], text) for path, text in texts.items())
         return in_order(entry for entry in found if entry is not None)
 
-    def _read(self, name: str) -> Entry | None:
-        """None for a damaged file: its trial runs again, and finds what it has published."""
-        try:
-            entry = _ENTRY.validate_python(self.storage.read_record(f"{self.folder}/{name}"))
-        except ValidationError:
-            return None
-        return entry if name == f"{entry.assignment.name}.json" else None
 
-    def _names(self) -> list[str]:
-        return [name for name in self.storage.list(self.folder) if name.endswith(".json")]
+def _entry(name: str, text: str) -> Entry | None:
+    """None for a damaged file: its trial runs again, and finds what it has published."""
+    try:
+        entry = _ENTRY.validate_python(parsed(text))
+    except ValidationError:
+        return None
+    return entry if name == f"{entry.assignment.name}.json" else None
 
 
 _ENTRY = TypeAdapter(Entry)
