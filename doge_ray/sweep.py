@@ -23,6 +23,7 @@ from doge_ray.domains.audit import audit_overview
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.store.storage import Storage
+from doge_ray.errors import InputError
 from doge_ray.redact import redacted, without_user
 from doge_ray.shell import called, command_line, quoted
 from doge_ray.terminal import make_console, say
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> None:
     """Parse the command line; run the sweep or the several that it consists of, here or there."""
     options = _parser().parse_intermixed_args(arguments)
+    if options.gpus and not options.dry_run:
+        raise InputError(
+            f"--gpus {options.gpus} tells how long a sweep would take; add --dry-run, or name a "
+            "cluster with --address: its sweeps use all the GPUs it has"
+        )
     sweep = load_parts(options.name, options.overrides) or load_config(
         options.name, options.overrides
     )
@@ -111,7 +117,7 @@ def _start(prepared: Prepared, console: Console, options: argparse.Namespace) ->
     if options.dry_run:
         from doge_ray.engine.dry_run import print_plan
 
-        print_plan(prepared, console)
+        print_plan(prepared, console, options.gpus)
     else:
         run(prepared, console, options.address)
 
@@ -168,11 +174,24 @@ def _parser() -> argparse.ArgumentParser:
         "command finds it again",
     )
     parser.add_argument(
+        "--gpus",
+        type=_number,
+        metavar="N",
+        help="with --dry-run: tell also how long it would take on N GPUs like the device here",
+    )
+    parser.add_argument(
         "--address",
         help="of a Ray cluster, HOST:6379; default: RAY_ADDRESS, or this machine. With --submit, "
         "of its job server; default: RAY_API_SERVER_ADDRESS, or http://127.0.0.1:8265",
     )
     return parser
+
+
+def _number(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of GPUs; give 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,15 @@ class ResourceConfig(Section):
         extensible=True,
     )
 
+    device_price: float | None = setting(
+        None,
+        "what a device costs for an hour: a machine's price by its devices; for --dry-run, which "
+        "tells no money without it",
+        unit="any currency",
+        ge=0,
+        extensible=True,
+    )
+
     @model_validator(mode="after")
     def _placeable(self) -> ResourceConfig:
         gpus, workers = self.gpus_per_worker or 0.0, max(self.trial_workers, self.stage_workers)
