@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from doge_ray.engine.schedule.schedule import Effort, Schedule
@@ -38,6 +39,7 @@ class Agenda:
         at_once = config.search.max_concurrent or 1
         self.devices = at_once * self.resources.trial_workers
         steps = steps_of(Shape.of(config, folds))
+        self._looks = [step for step in steps if step.kind in ("scoring", "activations")]
         self._schedule = Schedule(steps, Effort(config.train.max_epochs, len(folds)))
         self._at_once = Shape.of(config).at_once
         self._studies: dict[str, Study] = {}
@@ -140,6 +142,8 @@ class Agenda:
         step, _ = self._running.pop(task.name)
         if step.kind == "scoring":
             self.diary.scored(task.name, *self._scored(step))
+        if task.assignment is None:
+            self.diary.looked(task)
         self._schedule.end(step)
         self.diary.progress.at_work(len(self._running))
 
@@ -195,20 +199,37 @@ class Agenda:
         return self._trial(assignment, keep_files=step.method == "dense" and not is_scored)
 
     def _score(self, step: Step) -> Task | None:
+        """Score a model; where a group of workers does, all that wait for it."""
         pipeline, training = self._scored(step)
-        store = pipeline.store
-        if store.result(training) is None:
+        if pipeline.store.result(training) is None:
             return None  # its fine-tuning failed
-        if store.result(pipeline.graph.scoring(training)) is not None:
-            self.diary.tracks_scores(_name(step), pipeline, training)
+        if pipeline.store.result(pipeline.graph.scoring(training)) is not None:
+            self.diary.scored(_name(step), pipeline, training)
             return None
-        return scoring_task(_name(step), pipeline.graph, store, training)
+        task = scoring_task(_name(step), pipeline.graph, pipeline.store, training)
+        return task if task.workers == 1 else self._with_others(task)
 
     def _look(self, step: Step) -> Task | None:
         pipeline, training = self._scored(step)
         if pipeline.store.result(pipeline.graph.activations(training)) is not None:
             return None
         return activation_task(pipeline.graph, pipeline.store, training)
+
+    def _with_others(self, task: Task) -> Task:
+        """A group's start takes longer than to score a model; their own steps find them done."""
+        store, jobs = self._pipeline.store, {job.stage.path: job for job in task.jobs}
+        for step in self._looks:
+            pipeline, training = self._scored(step)
+            if store.result(training) is not None:
+                make = (
+                    partial(scoring_task, _name(step))
+                    if step.kind == "scoring"
+                    else activation_task
+                )
+                for job in make(pipeline.graph, store, training).jobs:
+                    if store.result(job.stage) is None:
+                        jobs[job.stage.path] = job
+        return replace(task, jobs=tuple(jobs.values()))
 
     def _trial(self, assignment: Assignment, *, keep_files: bool = False) -> Task | None:
         """The task of a trial; None where nothing is left to do of it."""

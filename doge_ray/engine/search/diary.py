@@ -16,6 +16,7 @@ from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.graph import SCORES
 from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.engine.work.task import Task
 from doge_ray.reporting.mask_picture import mask_picture
 from doge_ray.tickets.ties import decimal
 
@@ -110,16 +111,15 @@ class Diary:
             )
         return entry
 
-    def scored(self, name: str, pipeline: Pipeline, training: Stage) -> None:
-        """A fine-tuned model is scored, and needed no more."""
-        seconds = (pipeline.store.result(pipeline.graph.scoring(training)) or {})["seconds"]
-        self.progress.line(f"{name}  {seconds:.0f} s")
-        self.tracks_scores(name, pipeline, training)
+    def looked(self, task: Task) -> None:
+        """Fine-tuned models are scored, and needed no more."""
+        results = [self.pipeline.store.result(job.stage) or {} for job in task.jobs]
+        self.progress.line(f"{task}  {sum(result['seconds'] for result in results):.0f} s")
         self.book.draw_from_chosen()  # trials of an earlier run may be found now
         self.retention.after_scoring()
 
-    def tracks_scores(self, name: str, pipeline: Pipeline, training: Stage) -> None:
-        """Complete the tracking of a scoring, if that was cut off."""
+    def scored(self, name: str, pipeline: Pipeline, training: Stage) -> None:
+        """The scores of a fine-tuned model are there."""
         self.outbox.put(partial(self._track_scores, name, pipeline, training))
 
     def _latest(self, assignment: Assignment) -> Entry:

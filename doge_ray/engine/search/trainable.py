@@ -148,7 +148,9 @@ class _OfOneTraining(TuneReportCallback):
         super().__init__()
         self._training = training
 
-    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], *rest: Any) -> None:
+    def after_report(
+        self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
+    ) -> None:
         """Of all processes' reports; they are the same."""
         if metrics[0]["training"] == self._training:
-            super().after_report(run_context, metrics, *rest)
+            super().after_report(run_context, metrics, checkpoint)
