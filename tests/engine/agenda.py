@@ -77,9 +77,12 @@ def publish(job: Job) -> None:
         epoch = {"epoch": 1, "loss": 1.0, "dev_metric": metric, "dev": {}, "seconds": 1.0}
         result = {"epochs": 1, "best_epoch": 1, "seconds": 1.0, "dev": {}, "history": [epoch]}
         result |= {"dev_metric": metric}
-        store.put(job.stage, result, lambda folder: (folder / "weights").write_text(digest))
+        if job.evaluation is not None:
+            publish(job.evaluation)
+        is_kept = metric >= job.keep_from
+        weights = (lambda folder: (folder / "weights").write_text(digest)) if is_kept else None
+        store.put(job.stage, result, weights)
     elif isinstance(job, EvaluationJob):
-        assert store.has_files(job.training)
         store.put(job.stage, {"target_metric": metric} | EVALUATED)
     elif isinstance(job, ScoringJob):
         assert store.has_files(job.training)
@@ -113,7 +116,8 @@ def finish(agenda: Agenda, task: Task) -> None:
     for job in task.jobs:
         publish(job)
     store = StageStore(agenda.diary.pipeline.store.root)
-    agenda.finished(task, {job.stage.path: store.published(job.stage) for job in task.jobs})
+    stages = [stage for job in task.jobs for stage in job.stages]
+    agenda.finished(task, {stage.path: store.published(stage) for stage in stages})
 
 
 def carry_out(agenda: Agenda, draw: random.Random, ends: int | None = None) -> list[str]:

@@ -185,9 +185,5 @@ def test_what_spans_devices_waits_for_room(tmp_path: Path) -> None:
         finish(agenda, task)
         running += take(agenda)
     assert agenda.is_over
-    names = {
-        path for path in ("scoring", "activations") for _ in (tmp_path / "store" / path).iterdir()
-    }
-    assert names == {"scoring", "activations"}
     assert len([*(tmp_path / "store/scoring").iterdir()]) == 3
     assert 1 <= scored <= 3  # what is ready together is one group's work

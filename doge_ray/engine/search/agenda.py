@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,10 @@ from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.task import Task, activation_task, scoring_task, trial_task
 from doge_ray.errors import SweepError
 from doge_ray.seeds import trial_seed
+from doge_ray.tickets.ties import TOLERANCE
+
+ALWAYS, NEVER = -math.inf, math.inf
+"""From which dev metric on weights are kept."""
 
 
 class Agenda:
@@ -135,6 +140,7 @@ class Agenda:
             self._held.append(step)
             task = None
         else:
+            task = task.begun()
             self._running[task.name] = step, task
         return task
 
@@ -157,7 +163,8 @@ class Agenda:
     def _search(self, step: Step) -> Task | None:
         if step.method not in self._studies:
             self._studies[step.method] = Study(step.method, self._book)
-        task = self._trial(self._studies[step.method].trial(step.number))
+        assignment = self._studies[step.method].trial(step.number)
+        task = self._trial(assignment, self._least_to_lead(step.method), self._least(step.method))
         return task and replace(task, may_stop=True)
 
     def _tell(self, step: Step) -> None:
@@ -183,8 +190,9 @@ class Agenda:
         entry = self._book.chosen([step.method]).get(step.method)
         if entry is None or self._has_weights(entry.assignment):
             return None
-        task = self._trial(entry.assignment, keep_files=True)
-        return task and replace(task, name=f"{task.name}-again")
+        told = self._pipeline.graph, self._pipeline.store, ALWAYS, self._least(step.method)
+        task = trial_task(self._pipeline.trial(entry.assignment), *told)
+        return replace(task, name=f"{task.name}-again")
 
     def _repeat(self, step: Step) -> Task | None:
         entry = self._book.chosen([step.method]).get(step.method)
@@ -196,7 +204,8 @@ class Agenda:
             self.diary.given_up(assignment, "the fine-tuned model of this seed failed")
             return None
         is_scored = self._pipeline.trial(assignment).is_scored(self._pipeline.store)
-        return self._trial(assignment, keep_files=step.method == "dense" and not is_scored)
+        is_source = step.method == "dense" and not is_scored
+        return self._trial(assignment, ALWAYS if is_source else NEVER)
 
     def _score(self, step: Step) -> Task | None:
         """Score a model; where a group of workers does, all that wait for it."""
@@ -231,13 +240,19 @@ class Agenda:
                         jobs[job.stage.path] = job
         return replace(task, jobs=tuple(jobs.values()))
 
-    def _trial(self, assignment: Assignment, *, keep_files: bool = False) -> Task | None:
+    def _trial(
+        self, assignment: Assignment, keep_from: float, folds_keep_from: float = NEVER
+    ) -> Task | None:
         """The task of a trial; None where nothing is left to do of it."""
-        entry, graph = self._book.of(assignment), self._pipeline.graph
-        trial = self._pipeline.trial(assignment)
-        task = trial_task(trial, graph, self._pipeline.store, keep_files)
+        entry, trial = self._book.of(assignment), self._pipeline.trial(assignment)
+        is_settled = entry is not None and entry.is_settled
+        # Weights that a settled trial has lost are made again only if it is the chosen one.
+        least = (
+            (NEVER, NEVER) if is_settled and keep_from > ALWAYS else (keep_from, folds_keep_from)
+        )
+        task = trial_task(trial, self._pipeline.graph, self._pipeline.store, *least)
         is_left = task.jobs and (entry is None or entry.status != "stopped")
-        if entry is not None and entry.is_settled and not is_left:
+        if entry is not None and is_settled and not is_left:
             self.diary.recalled(entry)
             return None
         if task.jobs:
@@ -246,6 +261,18 @@ class Agenda:
         self.diary.started(assignment)
         self.diary.finished(assignment)
         return None
+
+    def _least_to_lead(self, method: str) -> float:
+        """The dev metric below which a trial of a search is not chosen, as far as is known."""
+        leader = self._book.chosen([method]).get(method)
+        by_dev = self._pipeline.graph.config.selection == "source_dev"
+        if leader is None or leader.dev_metric is None or not by_dev:
+            return ALWAYS
+        return leader.dev_metric - TOLERANCE
+
+    def _least(self, method: str) -> float:
+        """The dev metric from which on weights of folds are kept: to be scored, or not at all."""
+        return ALWAYS if method == "dense" else NEVER
 
     def _scored(self, step: Step) -> tuple[Pipeline, Stage]:
         """The pipeline and the training of the dense model that a step looks at."""

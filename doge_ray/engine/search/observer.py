@@ -63,8 +63,7 @@ class Observer(tune.Callback):
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The task's process was lost, or failed and is tried again."""
         error = _cause(trial.error_file)
-        if is_memory_kill(error):
-            trial.config["task"] = task_of(trial).after_memory_kill()
+        trial.config["task"] = task_of(trial).again(memory_ran_out=is_memory_kill(error))
         self.agenda.diary.progress.line(f"{task_of(trial)}  goes on after: {error}")
         self._avoid_unfit()
 

@@ -61,6 +61,7 @@ def run_task(config: dict[str, Any], surroundings: Surroundings) -> None:
     failures, resources = surroundings.failures, surroundings.resources
     torch.set_num_threads(resources.cpus_per_worker)
     error = ray.get(failures.given_up.remote(task.name))
+    surroundings.store.forget()  # what the task before this one was about
     try:
         if error is None:
             _require_fit(surroundings)
@@ -74,7 +75,8 @@ def run_task(config: dict[str, Any], surroundings: Surroundings) -> None:
 
 def _records(task: Task) -> str:
     """What is published of a task, for the driver; as text, since Tune would take it apart."""
-    return json.dumps({job.stage.path: job.store.published(job.stage) for job in task.jobs})
+    stages = [(job.store, stage) for job in task.jobs for stage in job.stages]
+    return json.dumps({stage.path: store.published(stage) for store, stage in stages})
 
 
 def _told_of(error: Exception, task: Task, surroundings: Surroundings) -> str:

@@ -18,6 +18,7 @@ from doge_ray.engine.store.lease import Lease
 from doge_ray.errors import InputError
 
 _LOCAL = fs.LocalFileSystem()
+_WITHOUT_FOLDERS = ("s3", "gcs", "abfs")
 
 
 class Backend(ABC):
@@ -50,7 +51,7 @@ class Backend(ABC):
             return _LOCAL, self.name
         try:
             # Where a bucket's region is not named, this asks the network: it may be refused too.
-            filesystem, path = fs.FileSystem.from_uri(self.name)
+            filesystem, path = fs.FileSystem.from_uri(_in_one_request(self.name))
             if not path.strip("/"):
                 raise ValueError("it names no folder")
         except ValueError as error:
@@ -147,13 +148,13 @@ class Bucket(Backend):
         with tempfile.NamedTemporaryFile() as scratch:
             scratch.write(data)
             scratch.flush()
-            self._upload(scratch.name, path)
+            self._upload(Path(scratch.name), path)
 
     def put_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Fill a temporary folder and upload it."""
         with tempfile.TemporaryDirectory() as scratch:
             write(Path(scratch))
-            self._upload(scratch, path)
+            self._upload(Path(scratch), path)
 
     def replace_folder(self, path: str, write: Callable[[Path], None]) -> None:
         """Fill a temporary folder, delete what stood there, and upload it."""
@@ -161,7 +162,7 @@ class Bucket(Backend):
             write(Path(scratch))
             if self.filesystem.get_file_info(self._at(path)).type == fs.FileType.Directory:
                 self.filesystem.delete_dir(self._at(path))
-            self._upload(scratch, path)
+            self._upload(Path(scratch), path)
 
     def local_folder(self, path: str) -> Path:
         """A copy, made once per node."""
@@ -174,14 +175,20 @@ class Bucket(Backend):
     def _at(self, path: str) -> str:
         return f"{self.path}/{path}"
 
-    def _upload(self, source: str, path: str) -> None:
-        target = self._at(path)
-        folder = target if Path(source).is_dir() else target.rpartition("/")[0]
-        self.filesystem.create_dir(folder)
-        # Never a stream of ours: closed after an error, it would complete a cut-off object.
-        fs.copy_files(
-            source, target, source_filesystem=_LOCAL, destination_filesystem=self.filesystem
-        )
+    def _upload(self, source: Path, path: str) -> None:
+        """File by file; where an object needs no folder, making one would cost requests."""
+        files = [each for each in source.rglob("*") if each.is_file()] or [source]
+        for file in files:
+            name = "" if file == source else f"/{file.relative_to(source).as_posix()}"
+            if self.filesystem.type_name not in _WITHOUT_FOLDERS:
+                self.filesystem.create_dir(f"{self._at(path)}{name}".rpartition("/")[0])
+            # Never a stream of ours: closed after an error, it would complete a cut-off object.
+            fs.copy_files(
+                str(file),
+                f"{self._at(path)}{name}",
+                source_filesystem=_LOCAL,
+                destination_filesystem=self.filesystem,
+            )
 
     def _download(self, path: str, folder: Path) -> None:
         fs.copy_files(
@@ -190,6 +197,13 @@ class Bucket(Backend):
             source_filesystem=self.filesystem,
             destination_filesystem=_LOCAL,
         )
+
+
+def _in_one_request(uri: str) -> str:
+    """An address by which small objects are put at once, not begun, filled and completed."""
+    if not uri.startswith("s3://"):
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"
 
 
 def backend_of(name: str) -> Backend:

@@ -8,7 +8,7 @@ one that is lost, damaged or outdated costs time and nothing else.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -28,18 +28,14 @@ _SCHEMA = pa.schema(
 )
 
 
-def read_all(
-    storage: Storage, folder: str, index: str, is_wanted: Callable[[str], bool]
-) -> dict[str, str]:
-    """The texts of all wanted files below a folder, by their paths in the storage.
+def read_all(storage: Storage, stamps: Mapping[str, Stamp], index: str) -> dict[str, str]:
+    """The texts of files, by path.
 
     Args:
         storage: that holds them.
-        folder: in it, searched with all that is below.
-        index: path of the index, which is written where it lacks something.
-        is_wanted: tells by its path whether a file is read.
+        stamps: what a listing tells of them, by path.
+        index: path of their index, which is written where it lacks something.
     """
-    stamps = {path: stamp for path, stamp in storage.stamps(folder).items() if is_wanted(path)}
     known = {
         path: text
         for path, (stamp, text) in _read(storage, index).items()

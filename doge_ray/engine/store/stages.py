@@ -19,7 +19,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ from doge_ray.engine.store.storage import Storage, parsed
 
 INDEX = "index.parquet"
 _PUBLISHED = "/published.json"
+_LASTING = ("encoding/", "initial/", "scoring/")
+"""Kinds of stages whose files are never dropped."""
 _FILES = re.compile(r"files-[0-9a-f]{12}")
 Slot = Literal["published", "snapshot"]
 _SLOTS: tuple[Slot, ...] = ("published", "snapshot")
@@ -56,11 +58,16 @@ class Stage:
 class StageStore(Storage):
     """Published stages and snapshots of running ones.
 
-    A process that has surveyed the store is the only one that takes files from stages: it goes by
-    what it found, what it publishes itself, and what it is told to look at.
+    What a process has read or published it does not ask for again. Others may take a training's
+    files away, so these are asked for; not so by one that has surveyed the store, as the driver
+    does: it is the only one to take files away, and is told of what others publish. A process has
+    one store for each root, and ``forget``s what may have changed before it does other work.
     """
 
     _is_surveyed = False
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return _own_store, (self.root,)
 
     @cached_property
     def _found(self) -> dict[str, str]:
@@ -72,13 +79,44 @@ class StageStore(Storage):
         """By path, the records of published stages that this process has read or written."""
         return {}
 
+    @cached_property
+    def _snapshots(self) -> dict[str, str]:
+        """By path, the folders of snapshots that this process has read or written."""
+        return {}
+
+    @cached_property
+    def _touched(self) -> set[str]:
+        """Paths at which a survey found anything, or at which work was begun since."""
+        return set()
+
+    @cached_property
+    def _own(self) -> set[str]:
+        """Paths of what this process has published."""
+        return set()
+
     def survey(self) -> None:
         """Find out in one go what is published; of what others publish later it must ``learn``."""
-        texts = read_all(self, "", INDEX, lambda path: path.endswith(_PUBLISHED))
-        self._known.clear()
-        self._found.clear()
-        self._found.update({path.removesuffix(_PUBLISHED): text for path, text in texts.items()})
+        stamps = self.stamps("")
+        records = {path: stamp for path, stamp in stamps.items() if path.endswith(_PUBLISHED)}
+        self.forget()
+        for path, text in read_all(self, records, INDEX).items():
+            self._found[path.removesuffix(_PUBLISHED)] = text
+        self._touched.update("/".join(path.split("/")[:2]) for path in stamps)
         self._is_surveyed = True
+
+    def forget(self) -> None:
+        """Know nothing but what never changes."""
+        lasting = {p: record for p, record in self._known.items() if p.startswith(_LASTING)}
+        for known in (self._found, self._known, self._snapshots, self._touched, self._own):
+            known.clear()
+        self._known.update(lasting)
+
+    def begin(self, *stages: Stage) -> bool:
+        """Note that stages are worked on; whether there was nothing at all of them before."""
+        paths = {stage.path for stage in stages}
+        is_new = self._is_surveyed and not paths & self._touched
+        self._touched |= paths
+        return is_new
 
     def result(self, stage: Stage, slot: Slot = "published") -> dict[str, Any] | None:
         """The JSON result of a stage; None where it is not published (or has no snapshot)."""
@@ -132,34 +170,30 @@ class StageStore(Storage):
             write: called with an empty local folder, to put the stage's files there.
             slot: a published stage keeps no snapshot.
         """
-        earlier = [self._record(stage.path, name) for name in _SLOTS]
-        if slot == "snapshot" and earlier[0] is not None and earlier[0]["files"] is not None:
+        path = stage.path
+        if slot == "snapshot" and self.has_files(stage):
             return  # another process was faster
+        before = {(self._remembered(path) or {}).get("files"), self._snapshots.get(path)}
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
         if write is not None:
-            self.put_folder(f"{stage.path}/{files}", write)
-        self._point(
-            stage.path, slot, {"inputs": dict(stage.inputs), "result": result, "files": files}
-        )
-        if slot == "published":
-            self.delete(f"{stage.path}/snapshot.json")
+            self.put_folder(f"{path}/{files}", write)
+        self._point(path, slot, {"inputs": dict(stage.inputs), "result": result, "files": files})
+        if slot == "published" and self._snapshots.pop(path, None) is not None:
+            self.delete(f"{path}/snapshot.json")
         # Other folders may be what another process is about to publish.
-        for record in earlier:
-            if record is not None and record["files"] is not None:
-                self.delete(f"{stage.path}/{record['files']}")
+        for name in before - {None}:
+            self.delete_folder(f"{path}/{name}")
 
     def discard_files(self, path: str) -> None:
         """Keep the result of the published stage at a path, delete its files."""
         record = self._record(path, "published")
         if record is not None and record["files"] is not None:
             self._point(path, "published", record | {"files": None})
-            for name in self.list(path):
-                if name != "published.json":
-                    self.delete(f"{path}/{name}")
+            self.delete_folder(f"{path}/{record['files']}")
 
     def discard_unpublished(self, stage: Stage) -> None:
         """Forget how far an unfinished stage got."""
-        if self._record(stage.path, "published") is None:
+        if self._read(stage.path, "published") is None:
             self.delete(stage.path)
 
     def discard_orphans(self, age: float | None = None) -> None:
@@ -184,13 +218,15 @@ class StageStore(Storage):
 
     def _files(self, path: str) -> set[str | None]:
         """The folders that the records at a path point to."""
-        records = [self._record(path, slot) for slot in _SLOTS]
+        records = [self._read(path, slot) for slot in _SLOTS]
         return {record["files"] for record in records if record is not None}
 
     def _record(self, path: str, slot: Slot) -> dict[str, Any] | None:
         """What one of the two files says, as far as this process has to look."""
-        if slot == "published" and self._is_surveyed:
-            return self._remembered(path)
+        if slot == "published":
+            known, is_lasting = self._remembered(path), path.startswith(_LASTING)
+            if self._is_surveyed or path in self._own or (known is not None and is_lasting):
+                return known
         return self._read(path, slot)
 
     def _remembered(self, path: str) -> dict[str, Any] | None:
@@ -203,14 +239,27 @@ class StageStore(Storage):
 
     def _read(self, path: str, slot: Slot) -> dict[str, Any] | None:
         record = _whole(path, slot, self.read_record(f"{path}/{slot}.json"))
-        if slot == "published" and record is not None:
-            self._known[path] = record
+        if record is not None:
+            self._note(path, slot, record)
         return record
+
+    def _note(self, path: str, slot: Slot, record: dict[str, Any]) -> None:
+        if slot == "published":
+            self._known[path] = record
+        elif record["files"] is not None:
+            self._snapshots[path] = record["files"]
 
     def _point(self, path: str, slot: Slot, record: dict[str, Any]) -> None:
         self.write_text(f"{path}/{slot}.json", json.dumps(record, indent=1))
+        self._note(path, slot, record)
         if slot == "published":
-            self._known[path] = record
+            self._own.add(path)
+
+
+@cache
+def _own_store(root: str) -> StageStore:
+    """The store that a process opens, whatever it was sent it with."""
+    return StageStore(root)
 
 
 def _whole(path: str, slot: Slot, record: dict[str, Any] | None) -> dict[str, Any] | None:

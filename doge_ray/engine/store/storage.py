@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,6 +181,13 @@ class Storage:
             filesystem.delete_dir(info.path)
         elif info.type == fs.FileType.File:
             filesystem.delete_file(info.path)
+
+    @patient
+    def delete_folder(self, path: str) -> None:
+        """Remove a folder, if it is there, without a question what it is."""
+        filesystem, place = self._place(path)
+        with suppress(FileNotFoundError):
+            filesystem.delete_dir(place)
 
     @patient
     def put_folder(self, path: str, write: Callable[[Path], None]) -> None:

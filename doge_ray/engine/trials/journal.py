@@ -71,7 +71,9 @@ class Journal:
     def entries(self) -> list[Entry]:
         """All entries by replicate and number; damaged files are left out."""
         index = f"{self.folder.rpartition('/')[0]}/{INDEX}"
-        texts = read_all(self.storage, self.folder, index, lambda path: path.endswith(".json"))
+        stamps = self.storage.stamps(self.folder)
+        files = {path: stamp for path, stamp in stamps.items() if path.endswith(".json")}
+        texts = read_all(self.storage, files, index)
         found = (_entry(path.rpartition("/")[2], text) for path, text in texts.items())
         return in_order(entry for entry in found if entry is not None)
 

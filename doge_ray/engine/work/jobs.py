@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,6 +42,13 @@ class Job(ABC):
 
     store: StageStore
     stage: Stage
+    is_new: bool = field(default=False, kw_only=True)
+    """Whether nothing of it can be there, so that nothing is to be looked for."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All that it publishes."""
+        return (self.stage,)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -56,7 +63,7 @@ class Job(ABC):
     def run(self, world: World, report: Report) -> None:
         """Do the work and publish it, unless that is done; ``report`` is told of progress."""
         # All processes must agree on whether to take part.
-        if not world.broadcast(self.is_done):
+        if not world.broadcast(not self.is_new and self.is_done):
             self.perform(world, report)
 
     @abstractmethod
@@ -83,6 +90,20 @@ class ModelJob(Job):
         started = time.monotonic()
         data = open_encoded(self.store.files(self.encoding))
         model = load_model(self.store.files(self.training)).to(world.device)
+        self.publish(model, data, world, started)
+
+    def publish(
+        self, model: PreTrainedModel, data: Encoded, world: World, started: float | None = None
+    ) -> None:
+        """Look at a model, and publish what was seen and how long it took.
+
+        Args:
+            model: on ``world.device``.
+            data: that it is looked at with.
+            world: all of its processes call this.
+            started: when the work began; by default, now.
+        """
+        started = time.monotonic() if started is None else started
         outcome = self.look(model, data, world)
         if world.rank == 0:
             result, write = outcome()

@@ -38,29 +38,40 @@ class Task:
     @property
     def stages(self) -> set[str]:
         """Paths of what it publishes: no other task may work on one of them meanwhile."""
-        return {job.stage.path for job in self.jobs}
+        return {stage.path for job in self.jobs for stage in job.stages}
 
-    def after_memory_kill(self) -> Self:
-        """The task for another attempt, after a node ran out of memory: what ran takes less."""
-        running = next((job for job in self.jobs if not job.is_done), None)
-        smaller = (
-            job.after_memory_kill(self.workers) if job is running else job for job in self.jobs
-        )
+    def begun(self) -> Self:
+        """The task once work on it begins: what nobody has begun before need not be looked for."""
+        jobs = (replace(job, is_new=job.store.begin(*job.stages)) for job in self.jobs)
+        return replace(self, jobs=tuple(jobs))
+
+    def again(self, *, memory_ran_out: bool = False) -> Self:
+        """The task for another attempt; after a node ran out of memory what ran takes less."""
+        jobs = [replace(job, is_new=False) for job in self.jobs]
+        running = next((job for job in jobs if memory_ran_out and not job.is_done), None)
+        smaller = (job.after_memory_kill(self.workers) if job is running else job for job in jobs)
         return replace(self, jobs=tuple(smaller))
 
 
-def trial_task(trial: Trial, graph: Graph, store: StageStore, keep_files: bool) -> Task:
+def trial_task(
+    trial: Trial, graph: Graph, store: StageStore, keep_from: float, folds_keep_from: float
+) -> Task:
     """What is left to be done of a trial, and of its folds; perhaps nothing.
 
     Args:
         trial: with its ticket and stages.
         graph: of the sweep.
         store: where what is published lies.
-        keep_files: whether its weights are needed, and to be made again if they were dropped.
+        keep_from: dev metric from which on its weights may be needed; -inf: they are, and are
+            made again if they were dropped.
+        folds_keep_from: the same of its folds.
     """
-    jobs = [job for part in trial.parts for job in _unpublished(part, store, keep_files)]
+    own = _unpublished(trial, store, keep_from)
+    folds = [
+        job for fold in trial.folds.values() for job in _unpublished(fold, store, folds_keep_from)
+    ]
     workers, told = graph.config.resources.trial_workers, trial.training.digest
-    return Task(trial.assignment.name, tuple(jobs), workers, trial.assignment, told)
+    return Task(trial.assignment.name, (*own, *folds), workers, trial.assignment, told)
 
 
 def scoring_task(name: str, graph: Graph, store: StageStore, training: Stage) -> Task:
@@ -77,9 +88,11 @@ def activation_task(graph: Graph, store: StageStore, training: Stage) -> Task:
     return Task("activations", (job,), graph.config.resources.stage_workers)
 
 
-def _unpublished(trial: Trial, store: StageStore, keep_files: bool) -> list[Job]:
+def _unpublished(trial: Trial, store: StageStore, keep_from: float) -> list[Job]:
     """The jobs of a trial, or of one of its folds, that are still to be done."""
-    training, evaluation = training_job(trial, store), evaluation_job(trial, store)
-    needs_files = keep_files or not evaluation.is_done
-    is_trained = training.is_done if needs_files else store.result(trial.training) is not None
-    return [*([] if is_trained else [training]), *([] if evaluation.is_done else [evaluation])]
+    evaluation = evaluation_job(trial, store)
+    left = None if evaluation.is_done else evaluation
+    training = training_job(trial, store, left, keep_from)
+    if training.is_done or (left is not None and store.has_files(trial.training)):
+        return [] if left is None else [left]
+    return [training]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from doge_ray.encoders.folders import load_model, save_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.faults import SmallerBatchError
-from doge_ray.engine.work.jobs import Job, Report
+from doge_ray.engine.work.jobs import EvaluationJob, Job, Report
 from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.memory import is_out_of_memory
 from doge_ray.stages.recipe import EpochRecord, Recipe
@@ -35,6 +36,15 @@ class TrainingJob(Job):
     encoding: Stage
     ticket: Ticket
     recipe: Recipe
+    evaluation: EvaluationJob | None = None
+    """To be done with the trained model as it is in memory; None: that is done."""
+    keep_from: float = -math.inf
+    """Dev metric from which on the weights are kept: of less, nobody will ask for them."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The training and its evaluation."""
+        return (self.stage, *(self.evaluation.stages if self.evaluation else ()))
 
     @property
     def identity(self) -> dict[str, str]:
@@ -43,8 +53,11 @@ class TrainingJob(Job):
 
     @property
     def is_done(self) -> bool:
-        """Whether the weights are there too: those of losers are dropped."""
-        return self.store.has_files(self.stage)
+        """Whether the weights are there too, if they are wanted: those of losers are dropped."""
+        result = self.store.result(self.stage)
+        if result is None or (self.evaluation is not None and not self.evaluation.is_done):
+            return False
+        return result["dev_metric"] < self.keep_from or self.store.has_files(self.stage)
 
     def perform(self, world: World, report: Report) -> None:
         """Train and publish the epochs' records and the weights of the best epoch.
@@ -82,7 +95,7 @@ class TrainingJob(Job):
     def micro_batch_size(self, world_size: int) -> int:
         """Examples that a process takes at once: its share of a batch, unless that is too much."""
         share = -(-self.recipe.batch_size // world_size)
-        found = self.store.read_record(f"{self.stage.path}/{_MICRO_BATCH}") or {}
+        found = self._found_micro_batch()
         limits = [self.recipe.micro_batch_size, found.get("micro_batch_size")]
         return min([share, *(limit for limit in limits if limit is not None)])
 
@@ -101,10 +114,13 @@ class TrainingJob(Job):
         model = load_model(self.store.files(self.initial))
         prune(model, self.ticket.head_mask, self.ticket.ffn_mask)
         model.to(world.device)
-        snapshots = _StoredSnapshots(self.store, self.stage)
+        snapshots = _StoredSnapshots(self.store, self.stage, self.is_new)
         data = open_encoded(self.store.files(self.encoding))
         recipe = replace(self.recipe, micro_batch_size=size)
         history = train(model, data, recipe, world, snapshots, self._epoch_report(report))
+        if self.evaluation is not None:
+            # Before the training is published, which ends its snapshots: it can be evaluated again.
+            self.evaluation.publish(model, data, world)
         if world.rank == 0:
             self._publish(model, _summary(history) | {"micro_batch_size": size})
 
@@ -121,15 +137,28 @@ class TrainingJob(Job):
         return report_epoch
 
     def _publish(self, model: PreTrainedModel, result: dict[str, Any]) -> None:
-        self.store.put(self.stage, result, lambda folder: save_model(model, folder))
-        self.store.delete(f"{self.stage.path}/{_MICRO_BATCH}")
+        is_kept = result["dev_metric"] >= self.keep_from
+        write = (lambda folder: save_model(model, folder)) if is_kept else None
+        self.store.put(self.stage, result, write)
+        if self._found_micro_batch():
+            self.store.delete(f"{self.stage.path}/{_MICRO_BATCH}")
+
+    def _found_micro_batch(self) -> dict[str, Any]:
+        """What earlier attempts found to fit into memory."""
+        if self.is_new:
+            return {}
+        return self.store.read_record(f"{self.stage.path}/{_MICRO_BATCH}") or {}
 
 
-def training_job(trial: Trial, store: StageStore) -> TrainingJob:
-    """Rewind to θ0, prune, train (with the dense ticket: fine-tune)."""
-    return TrainingJob(
-        store, trial.training, trial.initial, trial.encoding, trial.ticket, trial.recipe
-    )
+def training_job(
+    trial: Trial,
+    store: StageStore,
+    evaluation: EvaluationJob | None = None,
+    keep_from: float = -math.inf,
+) -> TrainingJob:
+    """Rewind to θ0, prune, train (with the dense ticket: fine-tune), and evaluate."""
+    told = trial.training, trial.initial, trial.encoding, trial.ticket, trial.recipe
+    return TrainingJob(store, *told, evaluation, keep_from)
 
 
 def _best(history: list[EpochRecord]) -> EpochRecord:
@@ -154,9 +183,10 @@ class _StoredSnapshots:
 
     store: StageStore
     stage: Stage
+    is_new: bool
 
     def latest(self) -> Path | None:
-        if self.store.result(self.stage, "snapshot") is None:
+        if self.is_new or self.store.result(self.stage, "snapshot") is None:
             return None
         return self.store.files(self.stage, "snapshot")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -85,6 +86,7 @@ def run_on_workers(
             losses, failures = losses + lost, failures + (not lost)
             if losses > LOSSES or failures > max_failures or any(map(is_hopeless, causes(error))):
                 raise
+            jobs = [replace(job, is_new=False) for job in jobs]
             if is_memory_kill(str(error)):
                 jobs = [job.after_memory_kill(num_workers) for job in jobs]
 
