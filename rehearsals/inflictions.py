@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import ray
 from ray.cluster_utils import Cluster
@@ -88,6 +89,31 @@ def kill_failures(scene: Scene) -> None:
 def kill_all(scene: Scene) -> None:
     """SIGKILL the driver and all of Ray."""
     scene.subject.kill()
+
+
+def lose_indexes(scene: Scene) -> None:
+    """Driver and Ray are killed once a sweep went on, and what it found is nowhere."""
+    for index in _indexes(scene):
+        index.unlink()
+
+
+def damage_indexes(scene: Scene) -> None:
+    """The same, and half of it is there."""
+    for index in _indexes(scene):
+        index.write_bytes(index.read_bytes()[: index.stat().st_size // 2])
+
+
+def _indexes(scene: Scene) -> list[Path]:
+    """Those that a sweep wrote which was killed, and again once it had gone on."""
+    scene.subject.kill()
+    scene.subject.start()
+    mark = scene.subject.mark()
+    scene.subject.wait_until(lambda: scene.subject.mark() != mark, "progress")
+    scene.subject.kill()
+    found = [*scene.subject.storage.rglob("index.parquet")]
+    if len(found) != 2:
+        raise RuntimeError(f"not two indexes: {found}")
+    return found
 
 
 def interrupt(scene: Scene) -> None:

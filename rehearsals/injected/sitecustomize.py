@@ -5,10 +5,13 @@
 ``DOGE_RAY_BREAKS``: the first process of a session that trains loses its accelerator, so to say,
 after that many steps, and every step that it takes then fails.
 ``DOGE_RAY_WRITES``: a snapshot takes so many seconds to write.
+``DOGE_RAY_DIES``: the first process of a session that takes so many tasks dies as it takes the
+last of them.
 ``DOGE_RAY_GPU``: there is a GPU, which computes as a processor does.
 """
 
 import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -85,6 +88,22 @@ def make_slow(snapshots: Any) -> None:
         whole(state, folder)
 
     snapshots.write_state = write_state
+
+
+@wrapt.when_imported("doge_ray.engine.search.trainable")
+def make_die(trainable: Any) -> None:
+    """Let a warm process end between two tasks."""
+    if "DOGE_RAY_DIES" not in os.environ:
+        return
+    left, whole = [int(os.environ["DOGE_RAY_DIES"])], trainable.require_same_versions
+
+    def require_same_versions(expected: Any) -> None:
+        left[0] -= 1
+        if not left[0] and _is_first_to_train():
+            os.kill(os.getpid(), signal.SIGKILL)
+        whole(expected)
+
+    trainable.require_same_versions = require_same_versions
 
 
 @wrapt.when_imported("torch.cuda")
