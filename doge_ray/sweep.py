@@ -131,14 +131,14 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     from doge_ray.reporting.tables import terminal
 
     config, progress = prepared.config, SweepProgress(console)
-    with (
-        prepared.store.locked(),
-        ray_cluster(config, address) as decided,
-        progress.live(_num_trials(config)),
-    ):
-        sweep = Sweep.start(prepared.on(decided), progress)
+    with prepared.store.locked(), progress.live(_num_trials(config)):
+        sweep = Sweep.start(prepared, progress)
         try:
-            sweep.run()
+            if sweep.is_finished:
+                sweep.run(config)
+            else:
+                with ray_cluster(config, address) as decided:
+                    sweep.run(decided)
             records = sweep.publish()
         except BaseException:
             sweep.interrupt()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.folder import claim_folder
 from doge_ray.engine.results.models import publish_models
@@ -15,6 +16,7 @@ from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
 from doge_ray.engine.trials.book import Book
+from doge_ray.engine.trials.finished import is_finished
 from doge_ray.engine.trials.journal import Journal
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.pipeline import Pipeline
@@ -44,8 +46,19 @@ class Sweep:
         outbox = Outbox(progress.line)
         return cls(prepared, Diary(book, Retention(book), tracker, outbox, progress))
 
-    def run(self) -> None:
-        """Fine-tune, score, draw tickets, rewind, measure: each trial as soon as it can be."""
+    @property
+    def is_finished(self) -> bool:
+        """Whether no process has anything left to do."""
+        return is_finished(self.diary.book)
+
+    def run(self, config: SweepConfig) -> None:
+        """Fine-tune, score, draw tickets, rewind, measure: each trial as soon as it can be.
+
+        Args:
+            config: with all that it left to a cluster decided, unless the sweep is finished.
+        """
+        book = self.diary.book
+        book.pipeline = book.pipeline.on(config)
         carry_out(Agenda(self.diary))
         self.diary.retention.after_scoring()
 

@@ -58,12 +58,13 @@ def sweep_graph(config: SweepConfig, folds: tuple[str, ...] = ()) -> Graph:
     return replace(some_graph(), config=config, folds={name: f"no-{name}" for name in folds})
 
 
-def open_agenda(folder: Path, graph: Graph) -> Agenda:
-    """An agenda that finds what is stored in a folder, as a driver's start does."""
-    store = StageStore(f"{folder}/store")
+def open_agenda(place: Path | Storage, graph: Graph) -> Agenda:
+    """An agenda that finds what is stored in a place, as a driver's start does."""
+    results = place if isinstance(place, Storage) else Storage(str(place))
+    store = StageStore(results.below("store"))
     store.survey()
     pipeline = Pipeline.of(graph, store)
-    book = Book(Journal(Storage(str(folder)), graph.config.name), pipeline)
+    book = Book(Journal(results, graph.config.name), pipeline)
     progress = SweepProgress(Console(file=io.StringIO()))
     diary = Diary(book, Retention(book), Untracked(), Outbox(progress.line), progress)
     return Agenda(diary)

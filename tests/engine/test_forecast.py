@@ -42,7 +42,7 @@ def test_seconds_by_hand(tmp_path: Path) -> None:
 def test_a_training_that_spans_devices_takes_them_all(tmp_path: Path) -> None:
     narrow = prepared(tmp_path)
     spanning = narrow.config.resources.model_copy(update={"trial_workers": 2})
-    wide = narrow.on(narrow.config.model_copy(update={"resources": spanning}))
+    wide = replace(narrow, config=narrow.config.model_copy(update={"resources": spanning}))
     one, two = Forecast(narrow, COSTS), Forecast(wide, replace(COSTS, steps={16: 1.0}))
     assert two.on(2).busy > 0.85
     assert two.on(2).seconds == pytest.approx(one.on(1).seconds / 2, rel=0.15)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.schedule import in_phases
 from doge_ray.engine.schedule.schedule import Effort, Schedule, longest_ways
 from doge_ray.engine.schedule.simulation import simulate
 from doge_ray.engine.schedule.steps import (
@@ -140,21 +140,4 @@ def test_a_schedule_waits_less_than_phases() -> None:
     shape = Shape(("dense", "random", "winning", "doge"), trials=3, at_once=2, replicates=3)
     one = simulate(steps_of(shape), EFFORT, EFFORT, 2)
     assert one.busy > 0.9
-    assert one.seconds < simulate(in_phases(shape), EFFORT, EFFORT, 2).seconds
-
-
-def in_phases(shape: Shape) -> dict[Step, list[Step]]:
-    """The same steps, search dense, repeat dense, score, search the others, repeat them."""
-    phase: Callable[[Step], int] = lambda step: (  # noqa: E731
-        2
-        if step.kind in ("scoring", "activations")
-        else (0 if step.method == "dense" else 3) + (step.kind == "repeat")
-    )
-    steps = steps_of(shape)
-    work = [step for step in steps if EFFORT(step)]
-    return {
-        step: [*before, *(other for other in work if phase(other) == phase(step) - 1)]
-        if step in work
-        else before
-        for step, before in steps.items()
-    }
+    assert one.seconds < simulate(in_phases(shape, EFFORT), EFFORT, EFFORT, 2).seconds

@@ -164,7 +164,7 @@ class Agenda:
         if step.method not in self._studies:
             self._studies[step.method] = Study(step.method, self._book)
         assignment = self._studies[step.method].trial(step.number)
-        task = self._trial(assignment, self._least_to_lead(step.method), self._least(step.method))
+        task = self._trial(assignment, self._least_to_lead(assignment), self._least(step.method))
         return task and replace(task, may_stop=True)
 
     def _tell(self, step: Step) -> None:
@@ -262,13 +262,15 @@ class Agenda:
         self.diary.finished(assignment)
         return None
 
-    def _least_to_lead(self, method: str) -> float:
+    def _least_to_lead(self, assignment: Assignment) -> float:
         """The dev metric below which a trial of a search is not chosen, as far as is known."""
-        leader = self._book.chosen([method]).get(method)
+        leader = self._book.chosen([assignment.method]).get(assignment.method)
         by_dev = self._pipeline.graph.config.selection == "source_dev"
         if leader is None or leader.dev_metric is None or not by_dev:
             return ALWAYS
-        return leader.dev_metric - TOLERANCE
+        # Of equals the earliest is chosen.
+        is_later = assignment.trial > leader.assignment.trial
+        return leader.dev_metric + (TOLERANCE if is_later else -TOLERANCE)
 
     def _least(self, method: str) -> float:
         """The dev metric from which on weights of folds are kept: to be scored, or not at all."""

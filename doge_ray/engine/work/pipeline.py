@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.graph import SCORES, Graph
@@ -43,6 +44,12 @@ class Pipeline:
     def __getstate__(self) -> dict[str, Any]:
         """What is remembered stays here: it would travel to every trial."""
         return vars(self) | {"_trials": {}, "_scores": {}}
+
+    def on(self, config: SweepConfig) -> Pipeline:
+        """The same with a configuration that a cluster decided on."""
+        folds = {domain: fold.on(config) for domain, fold in self.folds.items()}
+        graph = replace(self.graph, config=config)
+        return self._remembering(replace(self, graph=graph, folds=folds))
 
     def drawing_from(self, dense: Trial, repeats: Mapping[int, Trial]) -> Pipeline:
         """The pipeline in which tickets are drawn from the models of one dense configuration.
