@@ -16,7 +16,7 @@ help:
 	@echo "make lint         format, lint, types, import rules"
 	@echo "make fuzz         thousands of damaged and hostile inputs; about an hour"
 	@echo "make audit        known vulnerabilities of the dependencies; needs pypi.org"
-	@echo "make bench        scoring and rewinding against their baselines"
+	@echo "make bench        each speed beside its baseline"
 	@echo "make ui           MLflow's pages on http://127.0.0.1:5000"
 	@echo "make rehearse-X   minutes to an hour each, on two processors, most as root; X is one of"
 	@echo "                  ray-up     cluster.onprem.yaml on machines made of namespaces"
@@ -67,8 +67,11 @@ audit: venv
 		{ echo "audit: failed; see above: a vulnerability, or the service that knows them is not reachable"; exit 1; }
 
 bench: venv
+	$(BIN)/python -m benchmarks.fine_tuning
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.rewinding
+	$(BIN)/python -m benchmarks.schedule
+	$(BIN)/python -m benchmarks.books
 
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db

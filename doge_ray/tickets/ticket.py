@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ class Ticket:
         if not 0 <= self.sparsity < 1:
             raise InputError(f"ticket sparsity {self.sparsity} is impossible; allowed: 0 up to 1")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Identity of the mask alone: equal digests train the same network."""
         bits = np.packbits(np.concatenate([self.head_mask.ravel(), self.ffn_mask]))

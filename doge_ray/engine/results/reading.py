@@ -56,7 +56,7 @@ def collect(book: Book) -> SweepRecords:
     trials = [_drawn(entry, pipeline) for entry in entries]
     selected = {entry.assignment for entry in best}
     rows = [
-        replace(_row(entry, trial, pipeline.store), selected=entry.assignment in selected)
+        _row(entry, trial, pipeline.store, is_selected=entry.assignment in selected)
         for entry, trial in zip(entries, trials, strict=True)
     ]
     rows = _mark_oracle(_first_trains(rows, entries))
@@ -84,8 +84,8 @@ def _drawn(entry: Entry, pipeline: Pipeline) -> Trial | None:
     return pipeline.trial(entry.assignment) if can_draw else None
 
 
-def _row(entry: Entry, trial: Trial | None, store: StageStore) -> TrialRow:
-    """A trial's line in the table of trials, before any is selected."""
+def _row(entry: Entry, trial: Trial | None, store: StageStore, *, is_selected: bool) -> TrialRow:
+    """A trial's line in the table of trials, before the oracle's choice is marked."""
     ticket = None if trial is None else trial.ticket
     trained: Mapping[str, Any] = {}
     target: Mapping[str, Any] = {}
@@ -98,7 +98,7 @@ def _row(entry: Entry, trial: Trial | None, store: StageStore) -> TrialRow:
         selection_metric=entry.selection_metric,
         target_metric=target.get("target_metric"),
         target_metric_deduplicated=target.get("target_metric_deduplicated"),
-        selected=False,
+        selected=is_selected,
         selected_oracle=False,
         trained=entry.status == "finished",
         seconds=entry.training_seconds,
@@ -146,4 +146,6 @@ def _mark_oracle(rows: Sequence[TrialRow]) -> list[TrialRow]:
             leader = best.setdefault(row.method, row)
             if above(row.target_metric, leader.target_metric or 0.0):
                 best[row.method] = row
-    return [replace(row, selected_oracle=row is best.get(row.method)) for row in rows]
+    return [
+        replace(row, selected_oracle=True) if row is best.get(row.method) else row for row in rows
+    ]

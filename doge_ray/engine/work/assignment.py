@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -72,7 +72,7 @@ class Assignment(_Told):
 
     def asdict(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 FIELDS = tuple(Assignment.__dataclass_fields__)

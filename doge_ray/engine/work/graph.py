@@ -11,7 +11,8 @@ Fine-tuning is the training of the dense ticket; rewinding is that of any other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -73,7 +74,7 @@ class Graph:
             "data_rows": self.corpus,
         }
 
-    @property
+    @cached_property
     def encoding(self) -> Stage:
         """All texts as tokens."""
         train = self.config.train
@@ -89,14 +90,21 @@ class Graph:
 
     def initial(self, seed: int) -> Stage:
         """θ0: pretrained encoder, fresh classification head."""
-        return _stage(
-            "initial",
-            model=self.model.fingerprint,
-            labels=list(self.label_names),
-            dropout=self.config.train.dropout,
-            seed=derive_seed(seed, "head"),
-            **({"task": self.task} if self.task == "tagging" else {}),
-        )
+        if seed not in self._initials:
+            self._initials[seed] = _stage(
+                "initial",
+                model=self.model.fingerprint,
+                labels=list(self.label_names),
+                dropout=self.config.train.dropout,
+                seed=derive_seed(seed, "head"),
+                **({"task": self.task} if self.task == "tagging" else {}),
+            )
+        return self._initials[seed]
+
+    @cached_property
+    def _initials(self) -> dict[int, Stage]:
+        """By seed; thousands of trials share them."""
+        return {}
 
     def recipe(
         self, learning_rate: float, batch_size: int, seed: int, objective: Objective | None = None
@@ -127,7 +135,7 @@ class Graph:
 
     def training(self, ticket: Ticket, recipe: Recipe) -> Stage:
         """θ0 pruned by a ticket and trained; identical masks are one stage."""
-        inputs = asdict(recipe)
+        inputs = dict(vars(recipe))
         # How a batch is cut up does not change its gradient, nor a snapshot what it is taken of.
         del inputs["micro_batch_size"], inputs["snapshot_minutes"]
         del inputs["objective"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from doge_ray.config.schema import SweepConfig
@@ -87,7 +88,7 @@ class Pipeline:
         if key not in self._trials:
             folds = self.folds if assignment.replicate == 0 else {}
             made = {domain: fold._make(assignment) for domain, fold in folds.items()}
-            self._trials[key] = replace(self._make(assignment), folds=made)
+            self._trials[key] = self._make(assignment, made)
         return self._trials[key]
 
     def moments(self, training: Stage) -> Moments:
@@ -99,12 +100,16 @@ class Pipeline:
 
     def _source(self, assignment: Assignment) -> Stage | None:
         """The scores that a trial's ticket is drawn from."""
-        training = self.finetuned.get(assignment.seed)
-        if training is None or not KINDS[assignment.kind].reads_scores:
+        if not KINDS[assignment.kind].reads_scores:
             return None
-        return self.graph.scoring(training)
+        return self._sources.get(assignment.seed)
 
-    def _make(self, assignment: Assignment) -> Trial:
+    @cached_property
+    def _sources(self) -> dict[int, Stage]:
+        """The scores of the fine-tuned models, by seed."""
+        return {seed: self.graph.scoring(training) for seed, training in self.finetuned.items()}
+
+    def _make(self, assignment: Assignment, folds: Mapping[str, Trial] | None = None) -> Trial:
         graph, ticket = self.graph, self._ticket(assignment)
         recipe = graph.recipe(**assignment.recipe)
         training = graph.training(ticket, recipe)
@@ -117,6 +122,7 @@ class Pipeline:
             training=training,
             evaluation=graph.evaluation(training),
             scoring=graph.scoring(training),
+            folds=folds or {},
         )
 
     def _ticket(self, assignment: Assignment) -> Ticket:
