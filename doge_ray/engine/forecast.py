@@ -68,7 +68,7 @@ class Forecast:
         return simulate(steps_of(shape), effort, self.seconds, max(devices, spanned), self.width)
 
     def seconds(self, step: Step) -> float:
-        """Of a step on the devices that it spans."""
+        """How long a step takes on the devices that it spans."""
         data, costs = self.prepared.data, self.costs
         rows, spanned = len(data.train), self.width(step)
         if step.kind == "scoring":
@@ -162,7 +162,7 @@ def _batches(prepared: Prepared, size: int) -> list[Rows]:
 
 
 def _seconds(work: Callable[[Rows], object], batches: list[Rows]) -> float:
-    """Of a batch; the first one warms up."""
+    """How long a batch takes; the first one warms up."""
     work(batches[0])
     rest = batches[1 : 1 + MEASURED_BATCHES] or batches[:1]
     _wait()

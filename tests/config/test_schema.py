@@ -28,6 +28,7 @@ EXTENSIBLE = {
     "resources.stage_workers",
     "resources.cpus_per_worker",
     "resources.gpus_per_worker",
+    "resources.device_price",
 }
 PLACES = {"model", "data.root"}
 

@@ -78,6 +78,7 @@ SETTINGS = {
         "train.long_sentences=windows",  # of texts with a class there are none
         "train.micro_batch_size=4",
         "train.snapshot_minutes=9",
+        "resources.device_price=2.5",
         "scoring.normalize=heads",
         "scoring.min_heads=2",
         "scoring.batch_size=8",

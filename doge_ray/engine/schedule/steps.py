@@ -124,6 +124,6 @@ def _choice(method: str, shape: Shape) -> Steps:
 
 
 def _scorings(replicate: int, shape: Shape) -> list[Step]:
-    """Of the chosen dense model also those of its folds; its replicates have none."""
+    """Those of a dense model; of the chosen one also its folds', which its replicates have not."""
     folds = ("", *shape.folds) if replicate == 0 else ("",)
     return [Step("scoring", number=replicate, fold=fold) for fold in folds]

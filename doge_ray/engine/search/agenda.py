@@ -297,6 +297,6 @@ class Agenda:
 
 
 def _name(step: Step) -> str:
-    """Of a scoring task."""
+    """The name of a scoring task."""
     of = f"without-{step.fold}" if step.fold else f"replicate-{step.number}"
     return f"scoring-{of}"

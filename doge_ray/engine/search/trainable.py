@@ -153,6 +153,6 @@ class _OfOneTraining(TuneReportCallback):
     def after_report(
         self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any
     ) -> None:
-        """Of all processes' reports; they are the same."""
+        """Take the first process's report; all are the same."""
         if metrics[0]["training"] == self._training:
             super().after_report(run_context, metrics, checkpoint)

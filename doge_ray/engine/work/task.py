@@ -75,7 +75,14 @@ def trial_task(
 
 
 def scoring_task(name: str, graph: Graph, store: StageStore, training: Stage) -> Task:
-    """Score a fine-tuned model."""
+    """Score a fine-tuned model.
+
+    Args:
+        name: of the task.
+        graph: of the sweep, or of a fold.
+        store: where what is published lies.
+        training: the model's.
+    """
     # The released code's sums depend on the order of the batches: one process takes them all.
     is_shared = graph.config.scoring.method == "exact"
     workers = graph.config.resources.stage_workers if is_shared else 1

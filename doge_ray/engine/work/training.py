@@ -156,7 +156,14 @@ def training_job(
     evaluation: EvaluationJob | None = None,
     keep_from: float = -math.inf,
 ) -> TrainingJob:
-    """Rewind to θ0, prune, train (with the dense ticket: fine-tune), and evaluate."""
+    """Rewind to θ0, prune, train (with the dense ticket: fine-tune), and evaluate.
+
+    Args:
+        trial: or one of its folds.
+        store: where what is published lies.
+        evaluation: still to be done.
+        keep_from: dev metric from which on the weights are kept.
+    """
     told = trial.training, trial.initial, trial.encoding, trial.ticket, trial.recipe
     return TrainingJob(store, *told, evaluation, keep_from)
 
