@@ -18,6 +18,7 @@ from doge_ray.engine.store.lease import Lease
 from doge_ray.errors import InputError
 
 _LOCAL = fs.LocalFileSystem()
+_SMALL = 4 * 2**20  # bytes
 _WITHOUT_FOLDERS = ("s3", "gcs", "abfs")
 
 
@@ -51,7 +52,7 @@ class Backend(ABC):
             return _LOCAL, self.name
         try:
             # Where a bucket's region is not named, this asks the network: it may be refused too.
-            filesystem, path = fs.FileSystem.from_uri(_in_one_request(self.name))
+            filesystem, path = fs.FileSystem.from_uri(self.name)
             if not path.strip("/"):
                 raise ValueError("it names no folder")
         except ValueError as error:
@@ -182,13 +183,28 @@ class Bucket(Backend):
             name = "" if file == source else f"/{file.relative_to(source).as_posix()}"
             if self.filesystem.type_name not in _WITHOUT_FOLDERS:
                 self.filesystem.create_dir(f"{self._at(path)}{name}".rpartition("/")[0])
-            # Never a stream of ours: closed after an error, it would complete a cut-off object.
-            fs.copy_files(
-                str(file),
-                f"{self._at(path)}{name}",
-                source_filesystem=_LOCAL,
-                destination_filesystem=self.filesystem,
-            )
+            self._put(file, f"{self._at(path)}{name}")
+
+    def _put(self, file: Path, target: str) -> None:
+        """A small file is one write: there is all of it or none. Longer ones pyarrow cuts up."""
+        if file.stat().st_size <= _SMALL:
+            data = file.read_bytes()
+            stream = self._at_once.open_output_stream(target)
+            stream.write(data)
+            stream.close()  # sends it; copy_files would pass over an error here
+            return
+        # Never a stream of ours: closed after an error, it would complete a cut-off object.
+        fs.copy_files(
+            str(file), target, source_filesystem=_LOCAL, destination_filesystem=self.filesystem
+        )
+
+    @cached_property
+    def _at_once(self) -> fs.FileSystem:
+        """The same, where small objects are put in one request, not begun, filled and completed."""
+        if self.filesystem.type_name != "s3":
+            return self.filesystem
+        mark = "&" if "?" in self.name else "?"
+        return fs.FileSystem.from_uri(f"{self.name}{mark}allow_delayed_open=true")[0]
 
     def _download(self, path: str, folder: Path) -> None:
         fs.copy_files(
@@ -197,13 +213,6 @@ class Bucket(Backend):
             source_filesystem=self.filesystem,
             destination_filesystem=_LOCAL,
         )
-
-
-def _in_one_request(uri: str) -> str:
-    """An address by which small objects are put at once, not begun, filled and completed."""
-    if not uri.startswith("s3://"):
-        return uri
-    return f"{uri}{'&' if '?' in uri else '?'}allow_delayed_open=true"
 
 
 def backend_of(name: str) -> Backend:

@@ -90,6 +90,11 @@ class StageStore(Storage):
         return set()
 
     @cached_property
+    def _new(self) -> set[str]:
+        """Paths at which there was nothing before this process began."""
+        return set()
+
+    @cached_property
     def _own(self) -> set[str]:
         """Paths of what this process has published."""
         return set()
@@ -107,8 +112,10 @@ class StageStore(Storage):
     def forget(self) -> None:
         """Know nothing but what never changes."""
         lasting = {p: record for p, record in self._known.items() if p.startswith(_LASTING)}
-        for known in (self._found, self._known, self._snapshots, self._touched, self._own):
+        for known in (self._found, self._known, self._snapshots):
             known.clear()
+        for paths in (self._touched, self._own, self._new):
+            paths.clear()
         self._known.update(lasting)
 
     def begin(self, *stages: Stage) -> bool:
@@ -173,7 +180,7 @@ class StageStore(Storage):
         path = stage.path
         if slot == "snapshot" and self.has_files(stage):
             return  # another process was faster
-        before = {(self._remembered(path) or {}).get("files"), self._snapshots.get(path)}
+        before = self._files_before(path)
         files = None if write is None else f"files-{uuid.uuid4().hex[:12]}"
         if write is not None:
             self.put_folder(f"{path}/{files}", write)
@@ -183,6 +190,10 @@ class StageStore(Storage):
         # Other folders may be what another process is about to publish.
         for name in before - {None}:
             self.delete_folder(f"{path}/{name}")
+
+    def expect_nothing(self, *stages: Stage) -> None:
+        """Take it that there is nothing of some stages; whoever gave the work has looked."""
+        self._new.update(stage.path for stage in stages)
 
     def discard_files(self, path: str) -> None:
         """Keep the result of the published stage at a path, delete its files."""
@@ -215,6 +226,12 @@ class StageStore(Storage):
                 self.delete(f"{stage}/{name}")
                 if not self.list(stage):
                     self.delete(stage)
+
+    def _files_before(self, path: str) -> set[str | None]:
+        """The folders that are in nobody's way once others have taken their place."""
+        if path not in self._new and not self._is_surveyed:
+            return self._files(path)
+        return {(self._remembered(path) or {}).get("files"), self._snapshots.get(path)}
 
     def _files(self, path: str) -> set[str | None]:
         """The folders that the records at a path point to."""

@@ -62,6 +62,8 @@ class Job(ABC):
 
     def run(self, world: World, report: Report) -> None:
         """Do the work and publish it, unless that is done; ``report`` is told of progress."""
+        if self.is_new:
+            self.store.expect_nothing(*self.stages)
         # All processes must agree on whether to take part.
         if not world.broadcast(not self.is_new and self.is_done):
             self.perform(world, report)
