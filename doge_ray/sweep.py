@@ -13,6 +13,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -126,19 +127,19 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     """The whole of a sweep; Ctrl-C leaves the tables of what there is."""
     from doge_ray.engine.cluster.start import ray_cluster
     from doge_ray.engine.search.progress import SweepProgress
-    from doge_ray.engine.sweep import Sweep
+    from doge_ray.engine.sweep import Sweep, is_finished
     from doge_ray.reporting.comparison import with_oracle
     from doge_ray.reporting.tables import terminal
 
     config, progress = prepared.config, SweepProgress(console)
-    with prepared.store.locked(), progress.live(_num_trials(config)):
+    with ExitStack() as stack:
+        stack.enter_context(prepared.store.locked())
+        if not is_finished(prepared):
+            prepared = prepared.on(stack.enter_context(ray_cluster(config, address)))
+        stack.enter_context(progress.live(_num_trials(config)))
         sweep = Sweep.start(prepared, progress)
         try:
-            if sweep.is_finished:
-                sweep.run(config)
-            else:
-                with ray_cluster(config, address) as decided:
-                    sweep.run(decided)
+            sweep.run()
             records = sweep.publish()
         except BaseException:
             sweep.interrupt()

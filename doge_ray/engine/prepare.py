@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,10 @@ class Prepared:
     results: Storage
     model_folder: Path
     data: Encoded
+
+    def on(self, config: SweepConfig) -> Prepared:
+        """The same with a configuration that a cluster decided on."""
+        return replace(self, config=config, graph=replace(self.graph, config=config))
 
     def discard_remains(self) -> None:
         """Delete what killed processes left half written."""

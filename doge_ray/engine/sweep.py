@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.prepare import Prepared
-from doge_ray.engine.results.folder import claim_folder
+from doge_ray.engine.results.folder import claim_folder, is_claimed
 from doge_ray.engine.results.models import publish_models
 from doge_ray.engine.results.writing import TEXTS, publish_report, publish_tables
 from doge_ray.engine.search.agenda import Agenda
@@ -16,7 +15,7 @@ from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.tracking.outbox import Outbox
 from doge_ray.engine.tracking.tracker import Tracker
 from doge_ray.engine.trials.book import Book
-from doge_ray.engine.trials.finished import is_finished
+from doge_ray.engine.trials.finished import has_nothing_left
 from doge_ray.engine.trials.journal import Journal
 from doge_ray.engine.trials.retention import Retention
 from doge_ray.engine.work.pipeline import Pipeline
@@ -41,24 +40,11 @@ class Sweep:
         tracker = Tracker(config, prepared.graph.science, prepared.results.root)
         for replicate in range(config.replicates + 1):
             prepared.initialise(trial_seed(config.seed, replicate))
-        pipeline = Pipeline.of(prepared.graph, prepared.store)
-        book = Book(Journal(prepared.results, config.name), pipeline)
-        outbox = Outbox(progress.line)
+        book, outbox = _open_book(prepared), Outbox(progress.line)
         return cls(prepared, Diary(book, Retention(book), tracker, outbox, progress))
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether no process has anything left to do."""
-        return is_finished(self.diary.book)
-
-    def run(self, config: SweepConfig) -> None:
-        """Fine-tune, score, draw tickets, rewind, measure: each trial as soon as it can be.
-
-        Args:
-            config: with all that it left to a cluster decided, unless the sweep is finished.
-        """
-        book = self.diary.book
-        book.pipeline = book.pipeline.on(config)
+    def run(self) -> None:
+        """Fine-tune, score, draw tickets, rewind, measure: each trial as soon as it can be."""
         carry_out(Agenda(self.diary))
         self.diary.retention.after_scoring()
 
@@ -85,3 +71,16 @@ class Sweep:
             publish_tables(self.diary.book, self.prepared.results)
         finally:
             self.diary.outbox.put(lambda: self.diary.tracker.close("KILLED"))
+
+
+def is_finished(prepared: Prepared) -> bool:
+    """Whether an earlier run has left nothing to compute, asked before anything is claimed."""
+    if not is_claimed(prepared.results, prepared.config.name):
+        return False
+    prepared.store.survey()
+    return has_nothing_left(_open_book(prepared))
+
+
+def _open_book(prepared: Prepared) -> Book:
+    journal = Journal(prepared.results, prepared.config.name)
+    return Book(journal, Pipeline.of(prepared.graph, prepared.store))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from doge_ray.config import SweepConfig
 from doge_ray.engine.search.agenda import Agenda
-from doge_ray.engine.trials.finished import is_finished
+from doge_ray.engine.trials.finished import has_nothing_left
 from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import SweepError
 from tests.engine.agenda import carry_out, finish, open_agenda, sweep_graph, take
@@ -87,7 +87,7 @@ def test_a_sweep_that_is_killed_anywhere_goes_on_to_the_same(graph: Graph) -> No
             for ends in lives:
                 carry_out(open_agenda(Path(folder), graph), draw, ends)
                 look = open_agenda(Path(folder), graph)
-                assert is_finished(look.diary.book) == (look.next() is None)
+                assert has_nothing_left(look.diary.book) == (look.next() is None)
             agenda = open_agenda(Path(folder), graph)
             carry_out(agenda, draw)
             assert ended(agenda) == expected
@@ -98,7 +98,7 @@ def test_a_sweep_that_is_killed_anywhere_goes_on_to_the_same(graph: Graph) -> No
 def test_a_finished_sweep_has_nothing_to_do(tmp_path: Path) -> None:
     carry_out(open_agenda(tmp_path, GRAPH), random.Random(0))
     agenda = open_agenda(tmp_path, GRAPH)
-    assert is_finished(agenda.diary.book)
+    assert has_nothing_left(agenda.diary.book)
     assert agenda.next() is None
     assert agenda.is_over
     assert agenda.diary.progress.found == len(METHODS) * (3 + 2)

@@ -7,7 +7,7 @@ from doge_ray.engine.trials.choice import replicates
 from doge_ray.engine.trials.journal import Entry
 
 
-def is_finished(book: Book) -> bool:
+def has_nothing_left(book: Book) -> bool:
     """Whether all trials are settled, all models looked at and the chosen ones kept.
 
     Once dense is searched, the book draws tickets from the configuration that is chosen.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from doge_ray.config.schema import SweepConfig
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.graph import SCORES, Graph
@@ -22,7 +21,7 @@ from doge_ray.tickets.ticket import Ticket, dense_ticket
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The stage graph with its store; travels to every trial.
+    """The stage graph with its store.
 
     ``finetuned`` holds, for each seed, the training of the dense network that tickets of that
     seed are drawn from; ``folds`` the same work without one source domain each. A trial is made
@@ -41,16 +40,6 @@ class Pipeline:
         """The pipeline of a sweep, before anything is fine-tuned."""
         folds = {domain: cls(graph.fold(domain), store) for domain in graph.folds}
         return cls(graph, store, folds=folds)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is remembered stays here: it would travel to every trial."""
-        return vars(self) | {"_trials": {}, "_scores": {}}
-
-    def on(self, config: SweepConfig) -> Pipeline:
-        """The same with a configuration that a cluster decided on."""
-        folds = {domain: fold.on(config) for domain, fold in self.folds.items()}
-        graph = replace(self.graph, config=config)
-        return self._remembering(replace(self, graph=graph, folds=folds))
 
     def drawing_from(self, dense: Trial, repeats: Mapping[int, Trial]) -> Pipeline:
         """The pipeline in which tickets are drawn from the models of one dense configuration.
