@@ -77,7 +77,7 @@ def make_up(agenda: Agenda, domains: int) -> None:
         for task in tasks:
             for job in task.jobs:
                 _publish(job, domains)
-            agenda.finished(task, _records(task))
+            agenda.finished(task, task.published(StageStore(agenda.diary.pipeline.store.root)))
 
 
 def _publish(job: Job, domains: int) -> None:
@@ -136,11 +136,6 @@ def _sources(domains: int) -> tuple[str, ...]:
     return tuple(f"domain-{n}" for n in range(domains))
 
 
-def _records(task: Task) -> dict[str, Any]:
-    stages = [(job.store, stage) for job in task.jobs for stage in job.stages]
-    return {stage.path: StageStore(store.root).published(stage) for store, stage in stages}
-
-
 def report(folder: Path) -> tuple[float, float]:
     """Seconds and MiB of memory of ``doge-ray report``."""
     started = time.monotonic()
@@ -191,8 +186,7 @@ def _counted(config: SweepConfig, log: list[Any]) -> list[tuple[Task, int]]:
         process.forget()
         for job in task.jobs:
             _in_process(job, process).run(world, lambda epoch: None)
-        records = {s.path: process.published(s) for job in task.jobs for s in job.stages}
-        agenda.finished(task, records)
+        agenda.finished(task, task.published(process))
         counted.append((task, len(log)))
 
 

@@ -116,9 +116,7 @@ def finish(agenda: Agenda, task: Task) -> None:
     """A process has done all jobs of a task."""
     for job in task.jobs:
         publish(job)
-    store = StageStore(agenda.diary.pipeline.store.root)
-    stages = [stage for job in task.jobs for stage in job.stages]
-    agenda.finished(task, {stage.path: store.published(stage) for stage in stages})
+    agenda.finished(task, task.published(StageStore(agenda.diary.pipeline.store.root)))
 
 
 def carry_out(agenda: Agenda, draw: random.Random, ends: int | None = None) -> list[str]:

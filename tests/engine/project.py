@@ -174,6 +174,14 @@ def environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in names} | {"HF_HUB_OFFLINE": "1"}
 
 
+def every_python_runs(code: str, folder: Path) -> dict[str, str]:
+    """Environment variables with which every Python, also Ray's, runs some code as it starts."""
+    (folder / "python").mkdir()
+    (folder / "python/sitecustomize.py").write_text(code)
+    places = [str(folder / "python"), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+
+
 def kill_session(leader: int) -> None:
     """SIGKILL every process of a session: Ray's daemons lead process groups of their own."""
     for folder in Path("/proc").iterdir():

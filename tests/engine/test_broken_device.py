@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from doge_ray.engine.work import devices
 from doge_ray.engine.work.devices import own_device
 from doge_ray.engine.work.faults import is_of_accelerator, is_of_device, unfit_machine
 from doge_ray.engine.work.fitness import UnfitMachineError
-from tests.engine.project import make_project, run, table
+from tests.engine.project import every_python_runs, make_project, run, table
 
 BROKEN = '''
 """Loaded by every Python: the first process that trains is one whose device is lost to it."""
@@ -51,11 +50,7 @@ def test_one_trial_fails_and_the_others_do_not(tmp_path: Path) -> None:
         search={"num_trials": 3, "max_failures": 0},
         train={"max_epochs": 1},
     )
-    (tmp_path / "python").mkdir()
-    (tmp_path / "python/sitecustomize.py").write_text(BROKEN)
-    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
-    variables = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
-    variables["FIRST_TO_TRAIN"] = str(tmp_path / "first")
+    variables = every_python_runs(BROKEN, tmp_path) | {"FIRST_TO_TRAIN": str(tmp_path / "first")}
     ended = run("sweep", str(path), variables=variables)
     assert ended.returncode == 0, ended.stderr
     rows = table(tmp_path)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.engine.project import make_project, published, run, table
+from tests.engine.project import every_python_runs, make_project, published, run, table
 
 pytestmark = pytest.mark.ray
 
@@ -38,11 +37,7 @@ def test_a_search_by_folds_chooses_by_the_domains_left_out(tmp_path: Path) -> No
     settings = {"methods": ["dense", "doge+irm"], "selection": "leave_one_domain_out"}
     search |= {"irm_strength": [1.0], "irm_anneal": [0.0]}
     path = make_project(tmp_path, search=search, train={"max_epochs": 1}, **settings)
-    (tmp_path / "python").mkdir()
-    (tmp_path / "python/sitecustomize.py").write_text(KILLED)
-    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
-    variables = {"PYTHONPATH": os.pathsep.join(filter(None, places))}
-    variables["FIRST_TO_SCORE"] = str(tmp_path / "first")
+    variables = every_python_runs(KILLED, tmp_path) | {"FIRST_TO_SCORE": str(tmp_path / "first")}
     result = run("sweep", str(path), variables=variables)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "first").exists()

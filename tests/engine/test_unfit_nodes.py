@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from doge_ray.engine.work.fitness import (
 )
 from doge_ray.errors import SweepError
 from tests.engine.nodes import free_ports
-from tests.engine.project import make_project, run, table
+from tests.engine.project import every_python_runs, make_project, run, table
 
 ONE, OTHER = Device("a" * 56, ("0",)), Device("a" * 56, ("1",))
 
@@ -65,12 +64,10 @@ def loaded(module):
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cluster]:
     """A head that does no work, a node whose device is broken, and a good one."""
-    (tmp_path / "python").mkdir()
-    (tmp_path / "python/sitecustomize.py").write_text(BROKEN)
     (tmp_path / "events").touch()
     monkeypatch.setenv("EVENTS", str(tmp_path / "events"))
-    places = [str(tmp_path / "python"), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, places)))
+    for name, value in every_python_runs(BROKEN, tmp_path).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     (port,) = free_ports(1)
     head = {"include_dashboard": True, "dashboard_port": port, "num_cpus": 0}
