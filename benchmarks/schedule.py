@@ -43,22 +43,20 @@ def in_phases(shape: Shape, effort: Effort) -> Steps:
 
 
 def _phase(step: Step) -> int:
-    if step.kind in ("scoring", "activations"):
+    if step.is_look:
         return 2
     return (0 if step.method == "dense" else 3) + (step.kind == "repeat")
 
 
 def waited(config: SweepConfig, devices: int, phases: bool) -> Waited:
     """A sweep on a number of devices, by one schedule or in phases."""
-    spanned, search = config.resources.trial_workers, config.search
-    at_once = min(max(1, devices // spanned), search.num_trials)
-    shape = Shape(config.methods, search.num_trials, at_once, config.replicates)
+    spanned = config.resources.trial_workers
+    shape = Shape.of(config, max(1, devices // spanned))
     effort = Effort(config.train.max_epochs)
     steps = in_phases(shape, effort) if phases else steps_of(shape)
 
     def width(step: Step) -> int:
-        is_wide = step.kind in ("scoring", "activations")
-        return config.resources.stage_workers if is_wide else spanned
+        return step.width(config.resources)
 
     # What spans several devices takes the less time on each.
     found = simulate(

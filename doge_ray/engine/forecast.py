@@ -58,12 +58,9 @@ class Forecast:
 
     def on(self, devices: int) -> Simulated:
         """The whole sweep on a number of devices."""
-        config, folds = self.prepared.config, tuple(self.prepared.graph.folds)
-        search, spanned = config.search, config.resources.trial_workers
-        room = max(1, devices // spanned)
-        at_once = min(room, search.max_concurrent or room)
-        told = search.model_copy(update={"max_concurrent": at_once})
-        shape = Shape.of(config.model_copy(update={"search": told}), folds)
+        config, folds = self.prepared.config, self.prepared.graph.folds
+        spanned = config.resources.trial_workers
+        shape = Shape.of(config, max(1, devices // spanned), folds)
         effort = Effort(config.train.max_epochs, len(folds))
         return simulate(steps_of(shape), effort, self.seconds, max(devices, spanned), self.width)
 
@@ -83,9 +80,7 @@ class Forecast:
 
     def width(self, step: Step) -> int:
         """Devices that a step spans."""
-        resources = self._config.resources
-        is_wide = step.kind in ("scoring", "activations")
-        return resources.stage_workers if is_wide else resources.trial_workers
+        return step.width(self._config.resources)
 
     @property
     def num_trainings(self) -> int:

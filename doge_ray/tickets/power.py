@@ -47,7 +47,7 @@ def expected_maximum(n: int) -> float:
     # Of a function that is flat at both ends the trapezoid rule is exact to rounding.
     z = np.linspace(-10, 10, 2001)
     normal = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return math.fsum(z * n * normal * special.ndtr(z) ** (n - 1)) * (z[1] - z[0])
+    return math.fsum(z * n * normal * special.ndtr(z) ** (n - 1)) * float(z[1] - z[0])
 
 
 def oracle_bias(metrics: Sequence[float]) -> float | None:

@@ -12,12 +12,12 @@ A method that is not drawn from scores (dense, objectives, random tickets) waits
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from doge_ray.config.methods import kind_of
-from doge_ray.config.schema import SweepConfig
+from doge_ray.config.schema import ResourceConfig, SweepConfig
 from doge_ray.tickets.kinds import KINDS
 
 StepKind = Literal["search", "told", "choice", "kept", "repeat", "scoring", "activations"]
@@ -47,6 +47,15 @@ class Step:
         """Whether devices may be needed for it."""
         return self.kind not in ("told", "choice")
 
+    @property
+    def is_look(self) -> bool:
+        """Whether it looks at a fine-tuned model, and trains nothing."""
+        return self.kind in ("scoring", "activations")
+
+    def width(self, resources: ResourceConfig) -> int:
+        """Devices that it spans."""
+        return resources.stage_workers if self.is_look else resources.trial_workers
+
 
 Steps = dict[Step, list[Step]]
 """Every step with those that it comes after."""
@@ -71,11 +80,17 @@ class Shape:
     folds: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: SweepConfig, folds: tuple[str, ...] = ()) -> Shape:
-        """That of a sweep, whose configuration says how many trials may run at a time."""
-        trials = config.search.num_trials
-        at_once = min(trials, config.search.max_concurrent or trials)
-        return cls(config.methods, trials, at_once, config.replicates, folds)
+    def of(cls, config: SweepConfig, room: int, folds: Iterable[str] = ()) -> Shape:
+        """That of a sweep, where there is room for so many trials at a time."""
+        search = config.search
+        at_once = min(search.num_trials, room, search.max_concurrent or room)
+        return cls(config.methods, search.num_trials, at_once, config.replicates, tuple(folds))
+
+    @property
+    def rounds(self) -> list[range]:
+        """The trials of each round."""
+        starts = range(0, self.trials, self.at_once)
+        return [range(start, min(start + self.at_once, self.trials)) for start in starts]
 
 
 def steps_of(shape: Shape) -> Steps:
@@ -104,8 +119,7 @@ def draws_from_scores(method: str) -> bool:
 def _search(method: str, shape: Shape) -> Iterator[Steps]:
     """Round by round."""
     before = _scorings(0, shape) if draws_from_scores(method) else []
-    for number, first in enumerate(range(0, shape.trials, shape.at_once)):
-        trials = range(first, min(first + shape.at_once, shape.trials))
+    for number, trials in enumerate(shape.rounds):
         searches = [Step("search", method, trial) for trial in trials]
         told = Step("told", method, number)
         yield dict.fromkeys(searches, before) | {told: searches}
@@ -114,7 +128,7 @@ def _search(method: str, shape: Shape) -> Iterator[Steps]:
 
 def _choice(method: str, shape: Shape) -> Steps:
     """What follows a method's search."""
-    last = Step("told", method, -(-shape.trials // shape.at_once) - 1)
+    last = Step("told", method, len(shape.rounds) - 1)
     choice, kept = Step("choice", method), Step("kept", method)
     steps = {choice: [last], kept: [choice]}
     for replicate in range(1, shape.replicates + 1):

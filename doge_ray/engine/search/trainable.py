@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import ray
@@ -64,19 +63,16 @@ def run_task(config: dict[str, Any], surroundings: Surroundings) -> None:
     surroundings.store.forget()  # what the task before this one was about
     try:
         if error is None:
-            _require_fit(surroundings)
+            require_same_versions(surroundings.versions)
+            require_same_storage(surroundings.store, surroundings.published)
             _perform(task, surroundings)
     except Exception as raised:
         error = _told_of(raised, task, surroundings)
     # Strictly, Tune wants the metric in every result; the driver takes the last one from records.
     ended: dict[str, Any] = {"dev_metric": None, "finished": True}
-    tune.report(ended | ({"error": error} if error else {"published": _records(task)}))
-
-
-def _records(task: Task) -> str:
-    """What is published of a task, for the driver; as text, since Tune would take it apart."""
-    stages = [(job.store, stage) for job in task.jobs for stage in job.stages]
-    return json.dumps({stage.path: store.published(stage) for store, stage in stages})
+    # As text, since Tune would take it apart.
+    told = {"error": error} if error else {"published": json.dumps(task.published())}
+    tune.report(ended | told)
 
 
 def _told_of(error: Exception, task: Task, surroundings: Surroundings) -> str:
@@ -106,19 +102,6 @@ def _is_tried_again(error: Exception, task: Task, surroundings: Surroundings) ->
         return True
     failures: int = ray.get(surroundings.failures.failed.remote(task.name))
     return failures <= surroundings.max_failures
-
-
-def _require_fit(surroundings: Surroundings) -> None:
-    require_same_versions(surroundings.versions)
-    if surroundings.published.digest not in _seen():
-        require_same_storage(surroundings.store, surroundings.published)
-        _seen().add(surroundings.published.digest)
-
-
-@cache
-def _seen() -> set[str]:
-    """What this process has found in its storage: a warm one need not look again."""
-    return set()
 
 
 def _perform(task: Task, surroundings: Surroundings) -> None:

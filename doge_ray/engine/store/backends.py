@@ -178,7 +178,7 @@ class Bucket(Backend):
 
     def _upload(self, source: Path, path: str) -> None:
         """File by file; where an object needs no folder, making one would cost requests."""
-        files = [each for each in source.rglob("*") if each.is_file()] or [source]
+        files = [source] if source.is_file() else filter(Path.is_file, source.rglob("*"))
         for file in files:
             name = "" if file == source else f"/{file.relative_to(source).as_posix()}"
             if self.filesystem.type_name not in _WITHOUT_FOLDERS:

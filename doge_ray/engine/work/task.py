@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from doge_ray.engine.store import Stage, StageStore
 from doge_ray.engine.work.assignment import Assignment
@@ -39,6 +39,18 @@ class Task:
     def stages(self) -> set[str]:
         """Paths of what it publishes: no other task may work on one of them meanwhile."""
         return {stage.path for job in self.jobs for stage in job.stages}
+
+    def published(self, store: StageStore | None = None) -> dict[str, Any]:
+        """The records of its stages, by path, for the driver to learn.
+
+        Args:
+            store: that has them; by default, that of each job.
+        """
+        return {
+            stage.path: (store or job.store).published(stage)
+            for job in self.jobs
+            for stage in job.stages
+        }
 
     def begun(self) -> Self:
         """The task once work on it begins: what nobody has begun before need not be looked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -57,7 +57,10 @@ class TrainingJob(Job):
         result = self.store.result(self.stage)
         if result is None or (self.evaluation is not None and not self.evaluation.is_done):
             return False
-        return result["dev_metric"] < self.keep_from or self.store.has_files(self.stage)
+        return not self._is_kept(result) or self.store.has_files(self.stage)
+
+    def _is_kept(self, result: Mapping[str, Any]) -> bool:
+        return bool(result["dev_metric"] >= self.keep_from)
 
     def perform(self, world: World, report: Report) -> None:
         """Train and publish the epochs' records and the weights of the best epoch.
@@ -137,8 +140,7 @@ class TrainingJob(Job):
         return report_epoch
 
     def _publish(self, model: PreTrainedModel, result: dict[str, Any]) -> None:
-        is_kept = result["dev_metric"] >= self.keep_from
-        write = (lambda folder: save_model(model, folder)) if is_kept else None
+        write = (lambda folder: save_model(model, folder)) if self._is_kept(result) else None
         self.store.put(self.stage, result, write)
         if self._found_micro_batch():
             self.store.delete(f"{self.stage.path}/{_MICRO_BATCH}")
