@@ -33,7 +33,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STALE = "its outputs were made by other code: make notebooks"
 
 _FOLDER = re.compile(r"\S*/your-data-\w+/")
-_DURATION = re.compile(r"\b\d+(\.\d+)? (s|min|hours)\b( on \d+\b)?")
+_DURATION = re.compile(r"\b\d+(\.\d+)?(e[+-]\d+)? (ms|s|min|hours)\b")
+_TIMES = re.compile(r"[^\n]*how long, at most.*?┘", re.DOTALL)  # a table of this machine alone
 
 
 def read(path: Path) -> NotebookNode:
@@ -55,11 +56,15 @@ def clean(notebook: NotebookNode) -> None:
         cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
         for output in cell.outputs:
             if "text" in output:
-                output.text = _DURATION.sub("…", _FOLDER.sub("", output.text))
+                output.text = _without_the_machine(output.text)
             if "image/png" in output.get("data", {}):
                 output.data = {"image/png": output.data["image/png"]}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+
+
+def _without_the_machine(text: str) -> str:
+    return _DURATION.sub("…", _TIMES.sub("how long, at most: …", _FOLDER.sub("", text)))
 
 
 def record(notebook: NotebookNode) -> None:

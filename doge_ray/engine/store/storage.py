@@ -163,7 +163,7 @@ class Storage:
     def idle(self, folder: str) -> dict[str, float]:
         """Seconds since each file below a folder last changed, by path; by the storage's clock."""
         now = self._probe()
-        return {path: now - stamp.changed / 1e9 for path, stamp in self.stamps(folder).items()}
+        return {path: (now - stamp.changed) / 1e9 for path, stamp in self.stamps(folder).items()}
 
     def discard_partials(self, folder: str, age: float | None = None) -> None:
         """Delete what killed processes were about to put in place below a folder."""
@@ -218,14 +218,14 @@ class Storage:
         """The filesystem, and a path of this storage on it."""
         return self._backend.filesystem, f"{self._backend.path}/{path}"
 
-    def _probe(self) -> float:
-        """Write and remove a file; returns what time it was in the storage."""
+    def _probe(self) -> int:
+        """Write and remove a file; returns what time it was in the storage, in nanoseconds."""
         probe = f".probe-{uuid.uuid4().hex}"
         self._backend.write(probe, b"?")  # a full disk still takes an empty file
         filesystem, place = self._place(probe)
         info = filesystem.get_file_info(place)
         filesystem.delete_file(info.path)
-        return info.mtime.timestamp()
+        return int(info.mtime_ns)
 
 
 def parsed(text: str | None) -> dict[str, Any] | None:
