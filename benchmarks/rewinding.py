@@ -20,7 +20,7 @@ from doge_ray.domains.encoded import Encoded
 from doge_ray.encoders.families import unit_parameters, unit_shape
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.surgery import prune
-from doge_ray.stages.precision import computes_bf16
+from doge_ray.stages.precision import compute_type
 from doge_ray.stages.recipe import Precision, Recipe
 from doge_ray.stages.training import Training
 from doge_ray.tickets.draw import draw_ticket
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     data = encoded_reviews(given.root)
     drawn = tickets(data, given.sparsity, given.tickets)
     batches = training_batches(data.train.lengths_N, given.batch_size, 0, 1)[: given.steps + 1]
-    bf16 = computes_bf16(ALONE.device)
+    bf16 = compute_type(ALONE.device, "auto") == torch.bfloat16
     print(
         f"batches of {given.batch_size} reviews, {given.threads} thread(s), "
         f"median of {given.steps} steps; auto is {'bf16' if bf16 else 'fp32'} here"

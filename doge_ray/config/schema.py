@@ -58,10 +58,11 @@ class TrainConfig(Section):
         gt=0,
         extensible=True,
     )
-    precision: Literal["auto", "bf16", "fp32"] = setting(
+    precision: Literal["auto", "bf16", "fp16", "fp32"] = setting(
         "auto",
-        "bf16 autocast or float32; auto: bf16 where the device computes in it, so name one where "
-        "unlike devices share a storage",
+        "bf16 autocast, fp16 autocast with a scaled loss, or float32; auto: bf16 where the device "
+        "computes in it, fp16 on GPUs that have nothing else, so name one where unlike devices "
+        "share a storage",
     )
 
 
@@ -93,6 +94,14 @@ class ScoringConfig(Section):
         ge=1,
         # Exact sums do not depend on how the examples are batched.
         extensible=lambda scoring: scoring.method == "exact",
+    )
+
+    score_precision: Literal["fp32", "tf32", "bf16"] = setting(
+        "fp32",
+        "what sensitivities are computed in; sums are exact in each. Less precise ones are faster "
+        "on a GPU and move a few units of a ticket: python -m benchmarks.gpu counts them; read by "
+        "method exact only",
+        added=True,
     )
 
     @property

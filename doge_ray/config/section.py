@@ -16,6 +16,8 @@ class About(NamedTuple):
     - ``was``: an older name. It is still read, and identities hold it, so that they stay.
     - ``extensible``: whether it may differ when a sweep goes on, since neither a result nor the
       choices of a study depend on it; or a function that tells so from the whole section.
+    - ``added``: it came when there were results already. Identities hold it where it is not the
+      default, so that theirs stay.
     - ``place``: it says where something lies, and what lies there is part of identities instead.
     """
 
@@ -23,6 +25,7 @@ class About(NamedTuple):
     paper: Any = None
     was: str = ""
     extensible: bool | Callable[[Any], bool] = False
+    added: bool = False
     place: bool = False
 
 
@@ -37,6 +40,7 @@ def setting(
     paper: Any = None,
     was: str = "",
     extensible: bool | Callable[[Any], bool] = False,
+    added: bool = False,
     place: bool = False,
     **limits: Any,
 ) -> Any:
@@ -49,10 +53,11 @@ def setting(
         paper: what the paper used, where that is another value.
         was: an older name, which is still read.
         extensible: whether it may differ when a sweep goes on.
+        added: whether identities hold it only where it is not the default.
         place: whether it says where something lies.
         limits: pydantic's, such as ``ge`` and ``lt``.
     """
-    said: Any = {"about": About(unit, paper, was, extensible, place)}
+    said: Any = {"about": About(unit, paper, was, extensible, added, place)}
     return Field(default, description=meaning, json_schema_extra=said, **limits)
 
 
@@ -95,7 +100,7 @@ class Section(BaseModel):
         for name, field in type(self).model_fields.items():
             said, value = about(field), getattr(self, name)
             free = said.extensible(self) if callable(said.extensible) else said.extensible
-            if free or said.place:
+            if free or said.place or (said.added and value == field.default):
                 continue
             key = prefix + (said.was or name)
             if isinstance(value, Section):

@@ -129,7 +129,7 @@ def _scored(scoring: ScoringConfig) -> str:
             f"as the released code: |gradient| of each token, added up over batches of "
             f"{scoring.batch_size} and never zeroed, FFN blocks ranked by |score|"
         )
-    return f"exact, granularity {scoring.granularity}"
+    return f"exact, granularity {scoring.granularity}, computed in {scoring.score_precision}"
 
 
 def _searched(config: SweepConfig) -> str:

@@ -38,6 +38,8 @@ class Output(NamedTuple):
     features_BF: Tensor
 
 
+Backward = Callable[[Tensor], None]
+"""Adds the gradient of a loss to the parameters' own."""
 Forward = Callable[[Rows, bool], Output]
 """Told whether the processes exchange gradients in the backward pass that follows."""
 
@@ -60,7 +62,11 @@ def micro_batches(rows: Rows, world: World, size: int | None) -> list[MicroBatch
 
 
 def add_mean_gradient(
-    forward: Forward, batches: Sequence[MicroBatch], world: World, batch_size: int
+    forward: Forward,
+    batches: Sequence[MicroBatch],
+    world: World,
+    batch_size: int,
+    backward: Backward = Tensor.backward,
 ) -> Tensor:
     """Add the gradient of a batch's mean loss to the parameters' own.
 
@@ -69,6 +75,7 @@ def add_mean_gradient(
         batches: this process's micro-batches.
         world: the processes that share the batch.
         batch_size: rows of the whole batch, of all processes.
+        backward: of a micro-batch's share of the loss.
 
     Returns:
         This process's share of the batch's summed loss, float64; on the device, since a host that
@@ -79,7 +86,7 @@ def add_mean_gradient(
         output = forward(batch.rows, is_last)
         loss = batch.weight * example_losses(output.logits, output.labels).sum()
         # Gradients are averaged over processes; the loss is a mean over the global batch.
-        (loss * world.size / batch_size).backward()
+        backward(loss * world.size / batch_size)
         total += loss.detach().double()
     return total
 
@@ -91,6 +98,7 @@ def add_objective_gradient(
     minimiser: Minimiser,
     counts_D: NDArray[np.integer],
     progress: float,
+    backward: Backward = Tensor.backward,
 ) -> Tensor:
     """Add the gradient of an objective over domains to the parameters' own.
 
@@ -104,6 +112,7 @@ def add_objective_gradient(
         minimiser: of the objective; its state takes a step.
         counts_D: rows of each domain in the whole batch.
         progress: share of the training's steps that are done, in [0, 1].
+        backward: of a micro-batch's share of the loss.
 
     Returns:
         This process's share of the batch's summed loss, float64, on the device.
@@ -122,7 +131,7 @@ def add_objective_gradient(
     gradient_DS = minimiser.gradient(world.sum(local_DS), counts_D, progress)
     for batch, is_last in _with_last(batches):
         share_DS = sums(batch, is_last) if kept is None else kept
-        ((gradient_DS * share_DS).sum() * world.size).backward()
+        backward((gradient_DS * share_DS).sum() * world.size)
     return loss
 
 

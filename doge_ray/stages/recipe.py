@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from doge_ray.objectives import Objective
 
-Precision = Literal["auto", "bf16", "fp32"]
+Precision = Literal["auto", "bf16", "fp16", "fp32"]
 EpochRecord = dict[str, Any]
 """epoch (from 1), loss, dev_metric, dev (metric by source domain), seconds."""
 

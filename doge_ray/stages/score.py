@@ -16,6 +16,7 @@ from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
 from doge_ray.stages.passes import Batch, domains_of, pass_over
+from doge_ray.stages.precision import ScoringPrecision, scoring_in
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
 
@@ -27,9 +28,10 @@ def score(
     *,
     batch_size: int,
     granularity: Literal["example", "token"],
+    precision: ScoringPrecision = "fp32",
     world: World,
 ) -> Moments:
-    """Sum |∂L/∂gate| over the rows of a split, in eval mode and float32.
+    """Sum |∂L/∂gate| over the rows of a split, in eval mode.
 
     One backward pass gives the sensitivities of a whole batch. The processes share the batches
     and add up their sums in float64, so the result depends neither on how many take part nor on
@@ -41,6 +43,7 @@ def score(
         domains: names, in the order of the split's domain indices.
         batch_size: examples per backward pass; fewer where they do not fit into memory.
         granularity: |gradient| of the whole example, or summed over its tokens.
+        precision: what the network computes in; losses and sums are more precise in any case.
         world: the processes that share the work.
     """
     model.eval()
@@ -48,9 +51,11 @@ def score(
     with GateGradients(model) as gates:
 
         def add(batch: Batch) -> None:
-            losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
+            with scoring_in(world.device, precision):
+                losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
+                head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
             domains_B = domains_of(split, batch.rows)
-            sums.add(domains_B, *gates.sensitivities(losses_B, granularity))
+            sums.add(domains_B, head_BLH, ffn_BL)
 
         pass_over(split, batch_size, world, add)
     return sums.moments(tuple(domains), world)

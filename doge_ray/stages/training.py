@@ -34,7 +34,7 @@ from doge_ray.stages.gradients import (
 from doge_ray.stages.losses import full_precision
 from doge_ray.stages.minimiser import Minimiser
 from doge_ray.stages.passes import batch_of, domains_of, sent
-from doge_ray.stages.precision import autocast
+from doge_ray.stages.precision import autocast, loss_scaler
 from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch
 from doge_ray.stages.snapshots import (
     NOWHERE,
@@ -79,6 +79,7 @@ class Training:
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] = {}
         self.optimizer = _optimizer(model, recipe)
+        self.scaler = loss_scaler(world.device, recipe.precision)
         epoch_steps = steps_per_epoch(len(data.train), recipe.batch_size)
         self.steps = recipe.max_epochs * epoch_steps
         self.schedule = get_linear_schedule_with_warmup(
@@ -155,15 +156,23 @@ class Training:
         """
         batches = micro_batches(rows, self.world, self.recipe.micro_batch_size)
         if self.minimiser is None:
-            total = add_mean_gradient(self._forward, batches, self.world, len(rows))
+            total = add_mean_gradient(self._forward, batches, self.world, len(rows), self._backward)
         else:
             progress = self.schedule.last_epoch / self.steps
             counts_D = np.bincount(self.data.train.domains_N[rows], minlength=self.num_domains)
             total = add_objective_gradient(
-                self._forward, batches, self.world, self.minimiser, counts_D, progress
+                self._forward,
+                batches,
+                self.world,
+                self.minimiser,
+                counts_D,
+                progress,
+                self._backward,
             )
+        self.scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         return total
@@ -185,6 +194,9 @@ class Training:
             logits = self.network(**batch.inputs).logits
         features_BF = full_precision(hidden[0]) if hidden else logits.new_empty(len(logits), 0)
         return Output(logits, batch.labels, domains_B, features_BF)
+
+    def _backward(self, loss: torch.Tensor) -> None:
+        self.scaler.scale(loss).backward()
 
     @contextmanager
     def _features(self) -> Iterator[list[torch.Tensor]]:
@@ -217,6 +229,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "history": list(self.history),
             "minimiser": None if self.minimiser is None else self.minimiser.state(),
             "progress": progress,
@@ -234,6 +247,8 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        if state.get("scaler"):  # of a training in fp16
+            self.scaler.load_state_dict(state["scaler"])
         best, self.history = state["best"], state["history"]
         self.best = copy.deepcopy(self.model.state_dict()) if best is None else best
         self.progress = Progress(**state["progress"])

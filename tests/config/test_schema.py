@@ -3,6 +3,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from doge_ray.config import load_config
 from doge_ray.config.data import DATA_SETS
 from doge_ray.config.document import reference
 from doge_ray.config.load import known_keys, validate
@@ -63,9 +64,15 @@ def test_the_reference_gives_default_unit_choices_and_the_papers_value(line):
 def test_science_is_every_setting_that_is_neither_extensible_nor_a_place(config):
     everything = flatten(config.model_dump(mode="json"))
     everything["data.task"] = everything.pop("data.set")
-    free = EXTENSIBLE | PLACES
+    free = EXTENSIBLE | PLACES | {"scoring.score_precision"}
     assert config.science() == {k: v for k, v in everything.items() if k not in free}
     assert {"seed", "data.task", "search.sampler", "search.sparsity.low"} <= set(config.science())
+
+
+def test_a_setting_that_came_later_counts_where_it_is_not_the_default():
+    config = load_config("quickstart", ["score_precision=bf16"])
+    assert config.science()["scoring.score_precision"] == "bf16"
+    assert validate(config.model_dump(mode="json"), "there").science() == config.science()
 
 
 def test_what_is_free_is_a_setting():

@@ -60,7 +60,11 @@ SETTINGS = {
         "train.clip=0.5",
         "train.precision=fp32",
     ],
-    "scoring": ["scoring.granularity=token", "scoring.method=authors_code"],
+    "scoring": [
+        "scoring.granularity=token",
+        "scoring.method=authors_code",
+        "scoring.score_precision=bf16",
+    ],
     # Search, tickets and seeds reach a stage as its mask, rate, batch size and seed; model and
     # data as the fingerprints of their contents.
     None: [
@@ -141,6 +145,7 @@ def test_the_released_scoring_depends_on_its_batches_and_always_sums_tokens(make
     tokens = digests(make_graph("scoring.method=authors_code", "scoring.granularity=token"))
     assert differing(released, batches) == {"scoring"}
     assert tokens == released
+    assert digests(make_graph("scoring.method=authors_code", "score_precision=bf16")) == released
 
 
 def test_batches_are_part_of_a_sweep_where_scores_depend_on_them(make_graph):

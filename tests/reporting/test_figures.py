@@ -49,14 +49,15 @@ def otherwise(records: SweepRecords) -> SweepRecords:
 def test_drawn_without_a_warning_and_the_same_each_time(plan: Plan):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, again = (render(plan.draw(FULL), "svg") for _ in range(2))
-    assert first.startswith(b"<?xml")
+        first, again = (render(plan.draw(FULL)) for _ in range(2))
+    assert first["svg"].startswith(b"<?xml")
     assert first == again
 
 
 @PLANS
 def test_other_data_are_another_picture(plan: Plan):
-    assert render(plan.draw(FULL), "svg") != render(plan.draw(otherwise(FULL)), "svg")
+    files, others = render(plan.draw(FULL)), render(plan.draw(otherwise(FULL)))
+    assert all(files[form] != others[form] for form in files)
 
 
 @PLANS
@@ -77,9 +78,9 @@ def test_files_do_not_depend_on_the_users_style():
     import matplotlib
 
     plan = GALLERY[0]
-    before = render(plan.draw(FULL), "svg")
+    before = render(plan.draw(FULL))
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
-        assert render(plan.draw(FULL), "svg") == before
+        assert render(plan.draw(FULL)) == before
 
 
 def test_the_maps_number_of_masks_is_that_of_its_areas():

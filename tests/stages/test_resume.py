@@ -28,6 +28,7 @@ DATA = misleading_corpus()
 BATCHES = 6  # of an epoch
 LONG = recipe(max_epochs=5, patience=5, learning_rate=1e-3)
 ROBUST = replace(LONG, objective=make_objective("group_dro", {"strength": 0.5}))
+HALF = replace(LONG, precision="fp16")  # whose loss is scaled, by more and more
 IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
 
 
@@ -64,7 +65,9 @@ def assert_same(actual: State, expected: State) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [LONG, IMPATIENT, ROBUST], ids=["to the end", "out of patience", "group DRO"]
+    "settings",
+    [LONG, IMPATIENT, ROBUST, HALF],
+    ids=["to the end", "out of patience", "group DRO", "fp16"],
 )
 @pytest.mark.parametrize(
     ("batches", "epochs_kept"),

@@ -20,6 +20,7 @@ from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import DAMAGED, InputError
 
 SWEEP, AUDIT = "sweep.json", "audit.json"
+_DEFAULT = "the default"
 
 
 def claim_folder(results: Storage, graph: Graph, audit: Audit) -> None:
@@ -44,7 +45,8 @@ def check_folder(results: Storage, graph: Graph) -> None:
         return
     before, now = _described(results, graph.config.name).science, graph.science
     changed = [
-        f"{renamed_settings().get(key, key)}: {before.get(key)!r} there, {now.get(key)!r} here"
+        f"{renamed_settings().get(key, key)}: {before.get(key, _DEFAULT)!r} there, "
+        f"{now.get(key, _DEFAULT)!r} here"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key)
     ]

@@ -153,6 +153,8 @@ class Graph:
         """Moments of a fine-tuned model on the source domains."""
         scoring = self.config.scoring
         how: dict[str, Any] = {"granularity": scoring.granularity}
+        if scoring.score_precision != "fp32":
+            how |= {"precision": scoring.score_precision}
         if scoring.method != "exact":
             how = {"method": scoring.method, "batch_size": scoring.batch_size}
         return _stage("scoring", training=training.digest, data=self.encoding.digest, **how)

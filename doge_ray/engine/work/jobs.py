@@ -24,6 +24,7 @@ from doge_ray.engine.work.trial import Trial
 from doge_ray.stages.activations import count_active
 from doge_ray.stages.authors_code import score_as_released
 from doge_ray.stages.evaluate import predict
+from doge_ray.stages.precision import ScoringPrecision
 from doge_ray.stages.recipe import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.score_table import write_scores
@@ -145,6 +146,7 @@ class ScoringJob(ModelJob):
     parameters: UnitParameters
     method: str
     granularity: Any
+    precision: ScoringPrecision
     batch_size: int
 
     def after_memory_kill(self, world_size: int) -> Self:
@@ -182,9 +184,11 @@ class ScoringJob(ModelJob):
             data.source_domains,
             batch_size=self.batch_size,
             granularity=self.granularity,
+            precision=self.precision,
             world=world,
         )
-        return moments, {"granularity": self.granularity}
+        how = {"granularity": self.granularity}
+        return moments, how if self.precision == "fp32" else how | {"precision": self.precision}
 
 
 def scoring_job(graph: Graph, store: StageStore, training: Stage) -> ScoringJob:
@@ -198,6 +202,7 @@ def scoring_job(graph: Graph, store: StageStore, training: Stage) -> ScoringJob:
         graph.model.parameters,
         scoring.method,
         scoring.granularity,
+        scoring.score_precision,
         scoring.batch_size,
     )
 

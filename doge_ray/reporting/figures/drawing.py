@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from doge_ray.reporting.figures.style import NotDrawnError, styled
@@ -42,22 +43,26 @@ def drawn(plan: Plan[Material], material: Material) -> Drawing:
         figure = plan.draw(material)
     except NotDrawnError as reason:
         return Drawing(plan.name, plan.title, plan.caption, missing=str(reason))
-    files = {form: render(figure, form) for form in ("svg", "png")}
-    return Drawing(plan.name, plan.title, plan.caption, files)
+    return Drawing(plan.name, plan.title, plan.caption, render(figure))
 
 
-def render(figure: Figure, form: str, dpi: int = 150) -> bytes:
-    """A figure as a file that is the same whenever it is made."""
-    file = io.BytesIO()
-    _save(figure, file, form, dpi)
-    return file.getvalue()
+def render(figure: Figure, dpi: int = 150) -> dict[str, bytes]:
+    """A figure as files by form, the same whenever they are made; ``dpi`` of those of dots."""
+    files = {"svg": io.BytesIO(), "png": io.BytesIO()}
+    _save(figure, files, dpi)
+    return {form: file.getvalue() for form, file in files.items()}
 
 
 @styled
-def _save(figure: Figure, file: io.BytesIO, form: str, dpi: int) -> Figure:
-    metadata = {"Date": None} if form == "svg" else {}
+def _save(figure: Figure, files: Mapping[str, io.BytesIO], dpi: int) -> Figure:
     with warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box; the tables have it.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(file, format=form, dpi=dpi, bbox_inches="tight", metadata=metadata)
+        figure.draw_without_rendering()
+        matplotlib.rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)  # laid out once for all forms: that takes most of the time
+        box = figure.get_tightbbox().padded(matplotlib.rcParams["savefig.pad_inches"])
+        for form, file in files.items():
+            metadata = {"Date": None} if form == "svg" else {}
+            figure.savefig(file, format=form, dpi=dpi, bbox_inches=box, metadata=metadata)
     return figure
