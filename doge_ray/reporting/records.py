@@ -6,8 +6,8 @@ Shapes: N test examples, R replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,12 @@ class SweepRecords:
     task: Task = "classification"
     differences: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What ``differences.difference`` found: seconds of bootstrap that several tables show."""
+
+    def with_runs(self, runs: Mapping[Key, TrackedRun]) -> Self:
+        """The same records with the trials' runs in MLflow; what was computed of them is kept."""
+        linked = replace(self, runs=runs)
+        linked.differences.update(self.differences)
+        return linked
 
     @property
     def metric(self) -> str:

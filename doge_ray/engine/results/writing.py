@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from doge_ray.engine.results.folder import AUDIT, SWEEP
 from doge_ray.engine.results.reading import collect
@@ -38,7 +37,7 @@ def publish_report(records: SweepRecords, graph: Graph, results: Storage) -> Non
         if f"{row.name}@{row.stage}" in found
     }
     drawings = draw_all(records)
-    write_page(records.name, sweep_page(replace(records, runs=runs), drawings), drawings, results)
+    write_page(records.name, sweep_page(records.with_runs(runs), drawings), drawings, results)
 
 
 def write_page(folder: str, page: str, drawings: Sequence[Drawing], results: Storage) -> None:
