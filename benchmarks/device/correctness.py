@@ -1,0 +1,96 @@
+"""Whether a device computes what the definitions say, in every family."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from benchmarks.device.figure import Figure
+from doge_ray.encoders.gates import GateGradients, gated
+from doge_ray.encoders.surgery import prune
+from doge_ray.stages.losses import example_losses
+from doge_ray.stages.train import train
+from doge_ray.stages.world import World
+from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, VARIANTS, inputs, labels, tiny
+from tests.stages.corpora import random_corpus
+from tests.stages.trainings import Forgetful, network, pruned_masks, recipe
+
+HOST = torch.device("cpu")
+Batch = dict[str, torch.Tensor]
+
+
+def correctness(device: torch.device) -> Iterator[Figure]:
+    """The largest errors over all families, as shares of the largest value."""
+    for what, error, most in (
+        ("scores, to autograd of each example alone in float64", scores, 1e-5),
+        ("logits of pruned networks, to gated ones in float64", pruned, 1e-5),
+        ("losses of a training, to the processor's", losses, 1e-4),
+    ):
+        found = {variant: error(variant, device) for variant in VARIANTS}
+        worst = max(found, key=lambda variant: found[variant])
+        told = f"{found[worst]:.1e} ({worst})"
+        yield Figure(f"{what}, {len(found)} families", told, f"{most:g}", found[worst] <= most)
+
+
+def scores(variant: str, device: torch.device) -> float:
+    """Of all gates of a batch in one backward pass."""
+    model, batch, labels_B = tiny(variant), inputs(8), labels(8)
+    expected = _one_by_one(copy.deepcopy(model).double(), batch, labels_B)
+    model.to(device)
+    with GateGradients(model) as gates:
+        logits = model(**_on(device, batch)).logits
+        found = gates.sensitivities(example_losses(logits, labels_B.to(device)), "example")
+    return max(_error(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def pruned(variant: str, device: torch.device) -> float:
+    """Of the logits of a network whose heads and blocks are gone."""
+    head_mask, ffn_mask = pruned_masks()
+    batch, dense, small = inputs(8), tiny(variant).double(), tiny(variant)
+    gates = torch.from_numpy(head_mask).double(), torch.from_numpy(ffn_mask).double()
+    with torch.no_grad(), gated(dense, *gates):
+        expected = dense(**batch).logits
+    prune(small, head_mask, ffn_mask)
+    with torch.no_grad():
+        return _error(small.to(device)(**_on(device, batch)).logits, expected)
+
+
+def losses(variant: str, device: torch.device) -> float:
+    """Of each epoch of a pruned network, without dropout."""
+    data, found = random_corpus(24), []
+    for place in (device, HOST):
+        model = network(variant, pruned_masks()).to(place)
+        history = train(model, data, recipe(), World(0, 1, place), Forgetful())
+        found.append(torch.tensor([record["loss"] for record in history]))
+    return _error(*found)
+
+
+def _one_by_one(
+    model: PreTrainedModel, batch: Batch, labels_B: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    heads, ffns = [], []
+    for row in range(len(labels_B)):
+        kept = batch["attention_mask"][row].bool()
+        gates = (
+            torch.ones(NUM_LAYERS, NUM_HEADS, dtype=torch.double, requires_grad=True),
+            torch.ones(NUM_LAYERS, dtype=torch.double, requires_grad=True),
+        )
+        with gated(model, *gates):
+            logits = model(input_ids=batch["input_ids"][row][kept][None]).logits
+        head, ffn = torch.autograd.grad(example_losses(logits, labels_B[row, None]).sum(), gates)
+        heads.append(head.abs())
+        ffns.append(ffn.abs())
+    return torch.stack(heads), torch.stack(ffns)
+
+
+def _on(device: torch.device, batch: Batch) -> Batch:
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def _error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    a, b = (np.asarray(each.detach().cpu().double()) for each in (found, expected))
+    return float(np.abs(a - b).max() / np.abs(b).max())
