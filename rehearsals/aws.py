@@ -61,7 +61,7 @@ def main(_: Sequence[str]) -> None:
         with step(f"nobody asks any more, for {IDLE_MINUTES:g} minutes"):
             ask_no_more(laptop)
             wait_for("the instance is gone", lambda: not workers(scene), 300)
-        with step("a training of BERT-large asks for its four workers"):
+        with step("a scoring pass of BERT-large asks for its four workers"):
             ask(laptop, bert_large())
             check_four_gpus_come(scene)
             ask_no_more(laptop)
@@ -214,10 +214,10 @@ def workers(scene: Scene) -> list[dict[str, Any]]:
 
 
 def bert_large() -> list[dict[str, float]]:
-    """What one training of sweeps/amazon-large.yaml asks for."""
+    """What a scoring pass of sweeps/amazon-large.yaml asks for."""
     asked = yaml.safe_load((CHECKOUT / "sweeps/amazon-large.yaml").read_text())["resources"]
     worker = {"CPU": asked["cpus_per_worker"], "GPU": asked["gpus_per_worker"]}
-    return [worker] * int(asked["trial_workers"])
+    return [worker] * int(asked["stage_workers"])
 
 
 def ask(laptop: Host, bundles: Sequence[dict[str, float]]) -> None:

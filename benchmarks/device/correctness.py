@@ -37,7 +37,7 @@ def correctness(device: torch.device) -> Iterator[Figure]:
 
 
 def scores(variant: str, device: torch.device) -> float:
-    """Of all gates of a batch in one backward pass."""
+    """The error of all gates' gradients, of a whole batch in one backward pass."""
     model, batch, labels_B = tiny(variant), inputs(8), labels(8)
     expected = _one_by_one(copy.deepcopy(model).double(), batch, labels_B)
     model.to(device)
@@ -48,7 +48,7 @@ def scores(variant: str, device: torch.device) -> float:
 
 
 def pruned(variant: str, device: torch.device) -> float:
-    """Of the logits of a network whose heads and blocks are gone."""
+    """The error of the logits of a network whose heads and blocks are gone."""
     head_mask, ffn_mask = pruned_masks()
     batch, dense, small = inputs(8), tiny(variant).double(), tiny(variant)
     gates = torch.from_numpy(head_mask).double(), torch.from_numpy(ffn_mask).double()
@@ -60,7 +60,7 @@ def pruned(variant: str, device: torch.device) -> float:
 
 
 def losses(variant: str, device: torch.device) -> float:
-    """Of each epoch of a pruned network, without dropout."""
+    """The error of the loss of each epoch of a pruned network, without dropout."""
     data, found = random_corpus(24), []
     for place in (device, HOST):
         model = network(variant, pruned_masks()).to(place)

@@ -129,7 +129,9 @@ def _scored(scoring: ScoringConfig) -> str:
             f"as the released code: |gradient| of each token, added up over batches of "
             f"{scoring.batch_size} and never zeroed, FFN blocks ranked by |score|"
         )
-    return f"exact, granularity {scoring.granularity}, computed in {scoring.score_precision}"
+    precision = scoring.score_precision
+    computed = "" if precision == "fp32" else f", computed in {precision}"
+    return f"exact, granularity {scoring.granularity}{computed}"
 
 
 def _searched(config: SweepConfig) -> str:

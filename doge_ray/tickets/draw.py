@@ -6,6 +6,7 @@ Shapes: L layers, H heads of a layer.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,20 +52,17 @@ def draw_ticket(
         InputError: a sparsity is impossible, the kind is unknown, or a score is not finite.
         TypeError: no kind has such a hyper-parameter.
     """
-    score = score_of(kind)
+    score_of(kind)  # refuses what cannot be drawn
     options = _own_values(drawn) | {"seed": seed, "normalize": normalize, "ffn_rank": ffn_rank}
     told = {name: options[name] for name in KINDS[kind].reads}
-    scores = score(moments, **told)
-    _check_finite(kind, scores)
-    ffns_removed = units_removed(
-        sparsity if ffn_sparsity is None else ffn_sparsity, len(scores.ffn_L)
-    )
+    ranks_LH, ranks_L = _ranked(kind, moments, tuple(told.items()))
+    ffns_removed = units_removed(sparsity if ffn_sparsity is None else ffn_sparsity, len(ranks_L))
     if told.get("ffn_rank") == "score":
         del told["ffn_rank"]  # recorded where it is the authors'
     if ffn_sparsity is not None:
         told["ffn_sparsity"] = ffn_sparsity
-    head_mask = _keep_heads(ranks(scores.head_LH), sparsity, min_heads)
-    ffn_mask = _keep(ranks(scores.ffn_L), ffns_removed)
+    head_mask = _keep_heads(ranks_LH, sparsity, min_heads)
+    ffn_mask = _keep(ranks_L, ffns_removed)
     return Ticket(kind, head_mask, ffn_mask, sparsity, parameters, told)
 
 
@@ -82,6 +80,16 @@ def units_removed(sparsity: float, num_units: int) -> int:
 def largest_sparsity(num_heads: int, min_heads: int) -> float:
     """The sparsity at which every layer is down to ``min_heads`` heads."""
     return max(0.0, 1 - min_heads / num_heads)
+
+
+@lru_cache(maxsize=256)
+def _ranked(
+    kind: str, moments: Moments, told: tuple[tuple[str, Any], ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ranks of heads (L, H) and FFN blocks (L,): one for thousands of trials of a search."""
+    scores = score_of(kind)(moments, **dict(told))
+    _check_finite(kind, scores)
+    return ranks(scores.head_LH), ranks(scores.ffn_L)
 
 
 def _check_finite(kind: str, scores: Scores) -> None:

@@ -18,9 +18,9 @@ Floats = NDArray[np.float64]
 Normalize = Literal["heads", "all"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums of |∂L/∂gate| over the examples of each domain.
+    """Sums of |∂L/∂gate| over the examples of each domain; nobody changes them in place.
 
     Sums are exact under any split of the examples, so scores depend neither on batch size nor on
     padding, on the number of workers or on the order of the domains.

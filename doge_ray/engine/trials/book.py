@@ -15,6 +15,7 @@ from doge_ray.engine.trials.choice import (
 from doge_ray.engine.trials.journal import Entry, Journal, in_order
 from doge_ray.engine.work.assignment import Assignment
 from doge_ray.engine.work.pipeline import Pipeline
+from doge_ray.tickets.kinds import KINDS
 
 
 class Book:
@@ -31,7 +32,8 @@ class Book:
     def __init__(self, journal: Journal, pipeline: Pipeline) -> None:
         self.journal, self.pipeline = journal, pipeline
         self._recorded = {entry.assignment.name: entry for entry in journal.entries()}
-        self._hold()
+        self._entries: dict[str, Entry] = {}
+        self._hold(self.recorded)
 
     @property
     def recorded(self) -> list[Entry]:
@@ -71,7 +73,7 @@ class Book:
         self.journal.write(entry)
         self._recorded[name] = self._entries[name] = entry
         if has_changed:
-            self._hold()  # trials of equal choices share their stages
+            self._hold(self.recorded)  # trials of equal choices share their stages
         else:
             self._follow(entry)
         return entry
@@ -79,12 +81,12 @@ class Book:
     def draw_from_chosen(self) -> None:
         """Draw tickets from the dense configuration that is chosen now."""
         self.pipeline = with_finetuned(self.pipeline, self._best.get("dense"))
-        self._hold()
+        self._hold([each for each in self.recorded if KINDS[each.assignment.kind].reads_scores])
 
-    def _hold(self) -> None:
-        entries = present(self._recorded.values(), self.pipeline)
-        self._entries = {entry.assignment.name: entry for entry in entries}
-        self._best = all_chosen(self.pipeline.graph.config.methods, entries)
+    def _hold(self, recorded: Iterable[Entry]) -> None:
+        entries = present(recorded, self.pipeline)
+        self._entries |= {entry.assignment.name: entry for entry in entries}
+        self._best = all_chosen(self.pipeline.graph.config.methods, self.entries)
 
     def _follow(self, entry: Entry) -> None:
         """Let a new entry lead its search if it is better; a leader that fell leaves it to all."""
