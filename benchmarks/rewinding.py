@@ -1,4 +1,4 @@
-"""What pruning half of the units saves in training (``python -m benchmarks.rewinding``).
+"""What pruning units saves in training (``python -m benchmarks.rewinding``).
 
 Whole optimiser steps of the pruned and of the dense network on the same batches, one after the
 other; random tickets, so the figures do not depend on what was scored.
@@ -28,12 +28,15 @@ from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import Ticket, UnitParameters, dense_ticket
 
 
-def tickets(data: Encoded, sparsity: float, seeds: int) -> list[Ticket]:
+def tickets(data: Encoded, sparsities: Sequence[float], seeds: int) -> list[Ticket]:
+    """The dense one, then as many random ones of each sparsity as there are seeds."""
     model = initial_model(model_folder(), data.label_names, seed=0)
     shape, parameters = unit_shape(model), UnitParameters(*unit_parameters(model))
     moments = Moments.zeros(data.source_domains, *shape)
     random = [
-        draw_ticket("random", moments, sparsity, parameters, seed=seed) for seed in range(seeds)
+        draw_ticket("random", moments, sparsity, parameters, seed=seed)
+        for sparsity in sparsities
+        for seed in range(seeds)
     ]
     return [dense_ticket(*shape, parameters), *random]
 
@@ -72,10 +75,10 @@ def step_seconds(
 
 def main(arguments: Sequence[str]) -> None:
     options = parser(__doc__)
-    options.add_argument("--sparsity", type=float, default=0.5)
+    options.add_argument("--sparsity", type=float, nargs="+", default=[0.25, 0.5, 0.75])
     options.add_argument("--batch-size", type=int, default=32)
     options.add_argument("--steps", type=int, default=8)
-    options.add_argument("--tickets", type=int, default=3)
+    options.add_argument("--tickets", type=int, default=2, help="of each sparsity")
     given = options.parse_args(arguments)
     torch.set_num_threads(given.threads)
 
@@ -97,7 +100,13 @@ def main(arguments: Sequence[str]) -> None:
                 f"{precision:<11}{ticket.kind:<11}{ticket.parameter_fraction:18.2f}"
                 f"{1e3 * np.median(seconds[:, j]):11.0f}{ratios[j]:10.2f}"
             )
-        print(f"RATIO pruned to dense, {precision}  {np.median(ratios[1:]):.2f}  (at most 0.65)")
+        for sparsity in given.sparsity:
+            mine = [j for j, ticket in enumerate(drawn) if ticket.sparsity == sparsity]
+            left = 1 - np.mean([drawn[j].parameter_fraction for j in mine])
+            print(
+                f"RATIO to dense, {precision}, sparsity {sparsity:g}  {np.median(ratios[mine]):.2f}"
+                f"  (of the weights {left:.2f} are left)"
+            )
 
 
 if __name__ == "__main__":

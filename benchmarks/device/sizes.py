@@ -52,7 +52,7 @@ class Size(NamedTuple):
 
     @property
     def step_flops(self) -> float:
-        """What a training step takes: six for each weight and token, and the products of attention."""
+        """What a training step takes: six for each weight and token, and attention's products."""
         weights = self.layers * 12 * self.width**2
         attention = 12 * self.layers * self.width * self.tokens
         return self.rows * self.tokens * (6.0 * weights + attention)
