@@ -66,12 +66,17 @@ audit: venv
 	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt || \
 		{ echo "audit: failed; see above: a vulnerability, or the service that knows them is not reachable"; exit 1; }
 
+# The longest last; about 20 minutes on two processors.
 bench: venv
-	$(BIN)/python -m benchmarks.fine_tuning
-	$(BIN)/python -m benchmarks.scoring
-	$(BIN)/python -m benchmarks.rewinding
 	$(BIN)/python -m benchmarks.schedule
-	$(BIN)/python -m benchmarks.books
+	$(BIN)/python -m benchmarks.gpu --device cpu
+	$(BIN)/python -m benchmarks.rewinding
+	$(BIN)/python -m benchmarks.workers
+	$(BIN)/python -m benchmarks.scoring
+	$(BIN)/python -m benchmarks.fine_tuning --rounds 2
+	$(BIN)/python -m benchmarks.books --trials 2000
+	$(BIN)/python -m benchmarks.plan --limit 50
+	$(BIN)/python -m benchmarks.sweep --limit 100
 
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db

@@ -1,15 +1,20 @@
-"""The benchmark for GPUs, on a processor: all of it that needs none."""
+"""Benchmarks can be started; that for GPUs shows on a processor all that needs none."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import gpu
 from benchmarks.device import correctness
+from benchmarks.device.sizes import LARGE
+from benchmarks.sweep import planned
+from benchmarks.workers import calculated
 from tests.engine.project import ROOT
 
 ALONE = """
@@ -18,6 +23,31 @@ from benchmarks import gpu
 gpu.main(["--device", "cpu"])
 assert not {"ray", "mlflow", "optuna"} & set(sys.modules)
 """
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda f: f.stem)
+def test_it_can_be_started(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module(f"benchmarks.{file.stem}")
+    if hasattr(module, "main"):
+        assert f"python -m {module.__name__}" in (ROOT / "Makefile").read_text()
+        with pytest.raises(SystemExit) as ended:
+            module.main(["--help"])
+        assert ended.value.code == 0
+        assert f"benchmarks.{file.stem}" in capsys.readouterr().out
+
+
+def test_of_a_plan_its_first_row_is_told() -> None:
+    table = (
+        "how long, at most\n│ devices │ time │\n│ 2       │ 5 min │ 94% │ 0.2 │\n│ 8 │ 1 min │ 9% │"
+    )
+    assert planned(table) == "5 min, 94% busy"
+
+
+def test_spreading_costs_nothing_where_nothing_is_sent_and_all_where_that_takes_longest() -> None:
+    alone = calculated(LARGE, 1, 1e12, 1e9)
+    assert alone == LARGE.step_flops / 1e12
+    assert calculated(LARGE, 4, 1e12, 1e30) == alone / 4
+    assert calculated(LARGE, 4, 1e12, 1e6) > alone
 
 
 def test_on_a_processor_everything_holds_and_neither_ray_nor_mlflow_is_needed() -> None:
