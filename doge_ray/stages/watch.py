@@ -39,19 +39,29 @@ class Watch:
         if self._steps < self._every:
             return False
         has_notice, is_writing, age, cost = self._agreed()
-        if has_notice and not self._noticed:
-            self._noticed = True
+        if self._is_news(has_notice):
             return True
         return not is_writing and age >= max(self._seconds, cost / SHARE)
 
     def is_due_after_an_epoch(self) -> bool:
-        """Whether one is cheap enough by now: at the end of an epoch it saves most."""
-        _, is_writing, age, cost = self._agreed()
-        return not is_writing and age >= cost / SHARE
+        """Whether one is cheap enough by now: at the end of an epoch it saves most.
+
+        Where a machine is about to go, none is too dear.
+        """
+        has_notice, is_writing, age, cost = self._agreed()
+        if self._is_news(has_notice):
+            return True
+        return not is_writing and (has_notice or age >= cost / SHARE)
 
     def saved(self, seconds: float) -> None:
         """Note a snapshot, and how long the training stood still for it."""
         self._cost, self._saved = seconds, time.monotonic()
+
+    def _is_news(self, has_notice: bool) -> bool:
+        """Whether notice came just now."""
+        is_first = has_notice and not self._noticed
+        self._noticed |= has_notice
+        return is_first
 
     def _agreed(self) -> tuple[bool, bool, float, float]:
         """Whether any process has notice, or writes; age and cost of the last snapshot, in mean."""

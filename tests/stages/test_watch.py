@@ -121,6 +121,32 @@ def test_several_processes_ask_each_other_seldom_and_hear_of_a_notice(clock: Clo
     assert clock.now - began <= 2 * watch.ASKED
 
 
+def test_several_processes_hear_of_a_notice_where_epochs_are_shorter_than_their_silence(
+    clock: Clock,
+) -> None:
+    world, writes = pair([0.0, 0.0, 0.0, 0.0, 0.01]), [False]
+    watched = Watch(world, 600, lambda: writes[0])
+
+    def epoch() -> bool:
+        for _ in range(10):  # of 10 ms; as its end asks too, no step in it does
+            clock.now += 0.01
+            world.others[-1] = clock.now - watched._asked
+            assert not watched.is_due_in_an_epoch()
+        return watched.is_due_after_an_epoch()
+
+    while world.asked < 50:
+        if epoch():
+            watched.saved(seconds=1.0)
+            world.others[3] = 1.0
+    assert not epoch()
+    world.others[0], writes[0] = 1.0, True
+    assert epoch()  # also while another one is being written
+    assert not epoch()
+    writes[0] = False
+    assert epoch()  # and whatever it costs
+    assert epoch()
+
+
 class Slow(Folder):
     """Takes as long to write as a test wants."""
 
