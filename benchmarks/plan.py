@@ -28,7 +28,7 @@ from doge_ray.engine.prepare import prepare
 from doge_ray.engine.results.reading import open_book
 from doge_ray.engine.schedule.schedule import Effort
 from doge_ray.engine.schedule.simulation import simulate
-from doge_ray.engine.schedule.steps import Shape, Step, steps_of
+from doge_ray.engine.schedule.steps import ACTIVATIONS, Shape, Step, steps_of
 from doge_ray.engine.trials.book import Book
 
 NAME = "quickstart"
@@ -113,6 +113,9 @@ def _seconds_of(book: Book) -> dict[Step, float]:
         scored = pipeline.store.result(trial.scoring)
         if told.method == "dense" and scored is not None:
             took[Step("scoring", number=told.replicate)] = scored["seconds"]
+    dense = pipeline.trial(book.chosen(["dense"])["dense"].assignment)
+    active = pipeline.store.result(pipeline.graph.activations(dense.training)) or {}
+    took[ACTIVATIONS] = active.get("seconds") or 0.0
     return took
 
 

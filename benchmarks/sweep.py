@@ -5,11 +5,13 @@ the result:
 
 - ``doge-ray sweep``: 12 trials of four methods and 12 repeats, with scores, evaluation, tracking
   and report, and what its ``--dry-run`` said before;
-- ``Trainer.hyperparameter_search`` with Ray: 24 fine-tunings of the dense network, which score
-  nothing and prune nothing;
-- the naive plan: for each ticket a fine-tuning, scores example by example, and the training of
-  what is left. Calculated from one fine-tuning, one scoring and trainings of three tickets, which
-  are measured here one after the other: without the start of any process, evaluation, or tracking.
+- ``Trainer.hyperparameter_search`` with Ray: 24 fine-tunings of the dense network, each measured on
+  as many rows as dev and test have, which score nothing and prune nothing; it leaves a checkpoint
+  of each;
+- the naive plan: for each ticket that is drawn from scores a fine-tuning, scores example by
+  example, and the training of what is left; trainings alone for the others. Calculated from one
+  fine-tuning, one scoring and trainings of three tickets, which are measured here one after the
+  other: without the start of any process, evaluation, or tracking.
 """
 
 from __future__ import annotations
@@ -43,12 +45,18 @@ from doge_ray.domains.encoded import Encoded, open_encoded
 from doge_ray.encoders.initial import initial_model
 from doge_ray.encoders.surgery import prune
 from doge_ray.encoders.tokenizer import load_tokenizer
+from doge_ray.stages.passes import FORWARD_BATCH
+from doge_ray.stages.precision import compute_type
 from doge_ray.stages.recipe import Recipe
 from doge_ray.stages.snapshots import NOWHERE
 from doge_ray.stages.train import train
 from doge_ray.tickets.ticket import Ticket
 
-TRAININGS, TICKETS = 24, 18
+DENSE, RANDOM, SCORED = 6, 6, 12
+"""Trainings of a sweep of four methods: three trials and three repeats each."""
+TRAININGS = DENSE + RANDOM + SCORED
+RATES = "search.learning_rate={low: 1.0e-4, high: 4.0e-4, log: true}"
+"""A range, or two trials of the dense network would be one."""
 SPARSITY = 0.4  # about the middle of what the quickstart draws
 RATE = 2e-4
 
@@ -76,11 +84,15 @@ def theirs(config: SweepConfig, data: Encoded) -> float:
     """Seconds of a search by the Trainer, with Ray's start."""
     tokenizer, folder, names = load_tokenizer(model_folder()), model_folder(), data.label_names
     rows = Reviews(data, np.arange(len(data.train)))
+    measured = Reviews(data, np.arange(len(data.dev) + len(data.test)) % len(data.train))
+    half = compute_type(ALONE.device, config.train.precision) == torch.bfloat16
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch, ray.init(log_to_driver=False):
         told = TrainingArguments(
             scratch,
             use_cpu=True,
+            bf16=half,
+            per_device_eval_batch_size=FORWARD_BATCH,
             num_train_epochs=config.train.max_epochs,
             per_device_train_batch_size=config.search.batch_size[0],
             train_sampling_strategy="group_by_length",
@@ -94,7 +106,7 @@ def theirs(config: SweepConfig, data: Encoded) -> float:
             model_init=lambda trial=None: initial_model(folder, names, seed=0),
             data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
             train_dataset=rows,
-            eval_dataset=rows,
+            eval_dataset=measured,
         )
         trainer.remove_callback(PrinterCallback)
         trainer.hyperparameter_search(
@@ -116,15 +128,15 @@ def _rates(trial: object) -> dict[str, Any]:
 
 
 def naively(config: SweepConfig, data: Encoded, devices: int) -> float:
-    """Seconds of 24 trainings, of which 18 are of tickets, each from its own fine-tuning."""
+    """Seconds of as many trainings, and of a fine-tuning and scores for each scored ticket."""
     torch.set_num_threads(1)
     dense, *drawn = tickets(data, [SPARSITY], 3)
     fine_tuning = _seconds(lambda: _train(dense, config, data))
     pruned = np.mean([_seconds(lambda ticket=each: _train(ticket, config, data)) for each in drawn])
     model = initial_model(model_folder(), data.label_names, seed=0).requires_grad_(False)
     scoring = _seconds(lambda: one_by_one(model, data, np.arange(len(data.train))))
-    whole = TRAININGS * fine_tuning + TICKETS * (scoring + float(pruned))
-    return whole / devices
+    tickets_alone = (RANDOM + SCORED) * float(pruned)
+    return (DENSE * fine_tuning + tickets_alone + SCORED * (fine_tuning + scoring)) / devices
 
 
 def _train(ticket: Ticket, config: SweepConfig, data: Encoded) -> None:
@@ -151,7 +163,7 @@ def main(arguments: Sequence[str]) -> None:
     options.add_argument("--epochs", type=int, default=1)
     given = options.parse_args(arguments)
     logging.set_verbosity_error()
-    settings = [f"data.limit={given.limit}", f"train.max_epochs={given.epochs}"]
+    settings = [f"data.limit={given.limit}", f"train.max_epochs={given.epochs}", RATES]
     config, devices = load_config("quickstart", settings), os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = load_tokenizer(model_folder())

@@ -89,8 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     size = SIZES[given.size]
     how = "calculated" if given.flops else f"measured on {given.device}"
     print(f"{size.name}, a global batch of {size.rows} x {size.tokens} tokens, {how}")
-    print("workers  s a step  examples/s  to one  examples/s and device")
-    first = 0.0
+    print("workers  s a step  examples/s  to first  examples/s and device")
+    first = 0.0  # as if it were one worker's, so many times as fast
     for workers in given.workers:
         if given.flops:
             step = calculated(size, workers, given.flops, given.bandwidth)
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> None:
         first = first or step * workers
         rate = size.rows / step
         share = rate / workers
-        print(f"{workers:7}{step:10.3f}{rate:12.1f}{first / step:8.2f}{share:12.1f}")
+        print(f"{workers:7}{step:10.3f}{rate:12.1f}{first / step:10.2f}{share:12.1f}")
 
 
 if __name__ == "__main__":

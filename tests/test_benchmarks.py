@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from benchmarks import gpu
 from benchmarks.device import correctness
 from benchmarks.device.sizes import LARGE
 from benchmarks.sweep import planned
 from benchmarks.workers import calculated
+from doge_ray.config import load_config
+from doge_ray.engine.dry_run import _time_table
+from doge_ray.engine.schedule.simulation import Simulated
 from tests.engine.project import ROOT
 
 ALONE = """
@@ -36,11 +41,17 @@ def test_it_can_be_started(file: Path, capsys: pytest.CaptureFixture[str]) -> No
         assert f"benchmarks.{file.stem}" in capsys.readouterr().out
 
 
+class Foreseen:
+    """A forecast that knows how it ends."""
+
+    def on(self, devices: int) -> Simulated:
+        return Simulated(300.0 / devices, 270.0, devices)
+
+
 def test_of_a_plan_its_first_row_is_told() -> None:
-    table = (
-        "how long, at most\n│ devices │ time │\n│ 2       │ 5 min │ 94% │ 0.2 │\n│ 8 │ 1 min │ 9% │"
-    )
-    assert planned(table) == "5 min, 94% busy"
+    console = Console(file=io.StringIO(), width=80)
+    console.print(_time_table(Foreseen(), [2, 8], load_config("quickstart")))  # type: ignore[arg-type]
+    assert planned(console.file.getvalue()) == "2 min, 90% busy"  # type: ignore[attr-defined]
 
 
 def test_spreading_costs_nothing_where_nothing_is_sent_and_all_where_that_takes_longest() -> None:
@@ -55,7 +66,7 @@ def test_on_a_processor_everything_holds_and_neither_ray_nor_mlflow_is_needed() 
     wide = {**os.environ, "COLUMNS": "200"}
     result = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("yes") == 3
+    assert result.stdout.count("yes") == 2
     for measured in ("of the Trainer", "scoring in bf16", "a snapshot of", "two processes"):
         assert measured in result.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,15 +26,18 @@ Batch = dict[str, torch.Tensor]
 
 def correctness(device: torch.device) -> Iterator[Figure]:
     """The largest errors over all families, as shares of the largest value."""
-    for what, error, most in (
+    looks = [
         ("scores, to autograd of each example alone in float64", scores, 1e-5),
         ("logits of pruned networks, to gated ones in float64", pruned, 1e-5),
-        ("losses of a training, to the processor's", losses, 1e-4),
-    ):
+    ]
+    if device.type != HOST.type:
+        looks.append(("losses of a training, to the processor's", losses, 1e-4))
+    for what, error, most in looks:
         found = {variant: error(variant, device) for variant in VARIANTS}
-        worst = max(found, key=lambda variant: found[variant])
+        worst = max(found, key=lambda variant: (math.isnan(found[variant]), found[variant]))
         told = f"{found[worst]:.1e} ({worst})"
-        yield Figure(f"{what}, {len(found)} families", told, f"{most:g}", found[worst] <= most)
+        holds = all(each <= most for each in found.values())  # what is no number is not
+        yield Figure(f"{what}, {len(found)} families", told, f"{most:g}", holds)
 
 
 def scores(variant: str, device: torch.device) -> float:
@@ -44,7 +48,7 @@ def scores(variant: str, device: torch.device) -> float:
     with GateGradients(model) as gates:
         logits = model(**_on(device, batch)).logits
         found = gates.sensitivities(example_losses(logits, labels_B.to(device)), "example")
-    return max(_error(a, b) for a, b in zip(found, expected, strict=True))
+    return float(np.max([_error(a, b) for a, b in zip(found, expected, strict=True)]))
 
 
 def pruned(variant: str, device: torch.device) -> float:

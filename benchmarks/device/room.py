@@ -29,6 +29,8 @@ def snapshot(size: Size, device: torch.device) -> Figure:
         folder = Folder(Path(scratch) / "snapshot")
         training = Training(model, data, recipe(size), World(0, 1, device), folder)
         training.train_epoch()
+        training.step(np.arange(size.rows))
+        training.progress.steps = 1  # in mid-epoch it holds the best weights besides
         still = seconds(training.save, device)
         written = seconds(training.writer.finish, device)
         size_of = sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file())
@@ -36,13 +38,14 @@ def snapshot(size: Size, device: torch.device) -> Figure:
     return Figure(what, f"{1e3 * still:.0f} ms still", f"{written:.1f} s written beside")
 
 
-def retry(size: Size, device: torch.device) -> Iterator[Figure]:
+def retry(device: torch.device) -> Iterator[Figure]:
     """The memory that is kept when a batch did not fit and its halves did."""
     if device.type != "cuda":
         return
-    torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(device).total_memory
-    torch.cuda.set_per_process_memory_fraction(2**30 / total, device)
+    before = torch.cuda.memory_allocated(device)
+    most = torch.cuda.memory_reserved(device) + 2**30
+    torch.cuda.set_per_process_memory_fraction(most / total, device)
     taken: list[int] = []
 
     def work(rows: np.ndarray) -> None:
@@ -51,7 +54,7 @@ def retry(size: Size, device: torch.device) -> Iterator[Figure]:
 
     try:
         in_parts_that_fit(work, np.arange(512))
-        kept = torch.cuda.memory_allocated(device) / 2**20
+        kept = (torch.cuda.memory_allocated(device) - before) / 2**20
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, device)
     told = f"{kept:.0f} MiB kept, {len(taken)} parts"
@@ -70,7 +73,7 @@ def _rate(size: Size, device: torch.device, processes: int) -> float:
     context = multiprocessing.get_context("spawn")
     barrier, queue = context.Barrier(processes), context.Queue()
     given = (size, str(device), barrier, queue)
-    started = [context.Process(target=_train, args=given) for _ in range(processes)]
+    started = [context.Process(target=_train, args=given, daemon=True) for _ in range(processes)]
     for process in started:
         process.start()
     found = [queue.get(timeout=600) for _ in started]
@@ -88,7 +91,7 @@ def _train(size: Size, place: str, barrier: object, queue: object) -> None:
     rows = np.arange(size.rows)
     for _ in range(2):
         training.step(rows)
-    barrier.wait()  # type: ignore[attr-defined]
+    barrier.wait(timeout=300)  # type: ignore[attr-defined]
 
     def train() -> None:
         for _ in range(STEPS):

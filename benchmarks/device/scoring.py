@@ -21,13 +21,16 @@ from doge_ray.tickets.importance import Moments
 from doge_ray.tickets.ticket import UnitParameters
 
 SPARSITIES = (0.25, 0.5, 0.75)
+EPOCHS = 5
+"""Of ten batches each."""
 
 
 def scoring(size: Size, device: torch.device) -> Iterator[Figure]:
-    """Each precision, after a few steps of training: scores of untrained networks are noise."""
-    data, model, world = size.data(8 * size.rows), size.model().to(device), World(0, 1, device)
+    """Each precision, of a network that was trained a little: untrained ones score noise."""
+    data, model, world = size.data(10 * size.rows), size.model().to(device), World(0, 1, device)
     training = Training(model, data, recipe(size), world)
-    training.train_epoch()
+    for _ in range(EPOCHS):
+        training.train_epoch()
     parameters = UnitParameters(*unit_parameters(model))
     found: dict[str, Moments] = {}
     exact = 0.0

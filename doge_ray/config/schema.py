@@ -98,9 +98,9 @@ class ScoringConfig(Section):
 
     score_precision: Literal["fp32", "tf32", "bf16"] = setting(
         "fp32",
-        "what sensitivities are computed in; sums are exact in each. Less precise ones are faster "
-        "on a GPU and move a few units of a ticket: python -m benchmarks.gpu counts them; read by "
-        "method exact only",
+        "what sensitivities are computed in; sums are exact in each. tf32 and bf16 are for GPUs, "
+        "and may move units of a ticket: python -m benchmarks.gpu measures both; read by method "
+        "exact only",
         added=True,
     )
 

@@ -23,6 +23,7 @@ from doge_ray.engine.schedule.steps import Shape, Step, steps_of
 from doge_ray.engine.work.devices import own_device
 from doge_ray.stages.losses import example_losses
 from doge_ray.stages.passes import batch_of
+from doge_ray.stages.precision import scoring_in
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
@@ -137,8 +138,9 @@ def measure(prepared: Prepared) -> Costs:
 
         def score(rows: Rows) -> None:
             batch = batch_of(data.train, rows, world.device)
-            losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
-            gates.sensitivities(losses_B, config.scoring.granularity)[0].cpu()
+            with scoring_in(world.device, config.scoring.score_precision):
+                losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
+                gates.sensitivities(losses_B, config.scoring.granularity)[0].cpu()
 
         scoring = _seconds(score, usual)
     per_row = len(usual[0])

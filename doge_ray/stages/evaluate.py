@@ -28,14 +28,21 @@ def predict(
         split: N rows; a word that none of them reads is tagged O.
         world: the processes that share the batches.
         precision: what the network computes in.
+
+    Raises:
+        FloatingPointError: the network's output is not finite.
     """
     model.eval()
     predictions = np.full(len(split.answers), -1, np.int64)
 
     def assign(batch: Batch) -> None:
         with autocast(world.device, precision):
-            classes = model(**batch.inputs).logits.argmax(-1)
-        split.assign(predictions, batch.rows, classes.cpu().numpy())
+            logits = model(**batch.inputs).logits
+        if not bool(logits.isfinite().all()):
+            raise FloatingPointError(
+                "a prediction is no number; train.precision=fp32 has more room"
+            )
+        split.assign(predictions, batch.rows, logits.argmax(-1).cpu().numpy())
 
     pass_over(split, FORWARD_BATCH, world, assign)
     gathered: NDArray[np.int64] = np.max(world.gather(predictions), axis=0)

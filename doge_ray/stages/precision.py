@@ -23,7 +23,9 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 def compute_type(device: torch.device, precision: Precision) -> torch.dtype:
     """What matrix products are computed in."""
     if precision == "auto":
-        precision = "bf16" if _computes_bf16(device) else "fp16" if _needs_fp16(device) else "fp32"
+        precision = (
+            "bf16" if _computes_bf16(device) else "fp16" if _has_fp16_cores(device) else "fp32"
+        )
     return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
 
 
@@ -53,6 +55,6 @@ def _computes_bf16(device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _needs_fp16(device: torch.device) -> bool:
-    """Whether it is a GPU whose tensor cores know fp16 alone, such as T4 and V100."""
+def _has_fp16_cores(device: torch.device) -> bool:
+    """Whether it is a GPU with tensor cores; those of T4 and V100 know fp16 alone."""
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)

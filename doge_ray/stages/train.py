@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from transformers import PreTrainedModel
@@ -43,6 +44,7 @@ def train(
     Raises:
         FloatingPointError: the loss or a weight is not finite.
     """
+    gc.collect()  # an optimiser holds itself, and so its weights on the device, until looked for
     training = Training(model, data, recipe, world, snapshots)
     # All processes must start from the same epoch, also if a snapshot appears just now.
     training.restore(read_state(world.broadcast(snapshots.latest()), world))

@@ -127,6 +127,11 @@ class Training:
         loss = self._summed_loss() / len(self.data.train)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss became {loss} in epoch {epoch}")
+        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
+            raise FloatingPointError(
+                f"gradients leave the range of fp16 in epoch {epoch}, however the loss is scaled; "
+                "train.precision=fp32 has room for them"
+            )
         # Of the last step no loss was taken.
         if bad := not_finite(self.model.state_dict()):
             raise FloatingPointError(f"{bad} is not finite after epoch {epoch}")

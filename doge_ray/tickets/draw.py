@@ -55,7 +55,9 @@ def draw_ticket(
     score_of(kind)  # refuses what cannot be drawn
     options = _own_values(drawn) | {"seed": seed, "normalize": normalize, "ffn_rank": ffn_rank}
     told = {name: options[name] for name in KINDS[kind].reads}
-    ranks_LH, ranks_L = _ranked(kind, moments, tuple(told.items()))
+    # Of random ones no two are alike.
+    rank = _ranked_once if KINDS[kind].reads_scores else _ranked
+    ranks_LH, ranks_L = rank(kind, moments, tuple(told.items()))
     ffns_removed = units_removed(sparsity if ffn_sparsity is None else ffn_sparsity, len(ranks_L))
     if told.get("ffn_rank") == "score":
         del told["ffn_rank"]  # recorded where it is the authors'
@@ -82,14 +84,19 @@ def largest_sparsity(num_heads: int, min_heads: int) -> float:
     return max(0.0, 1 - min_heads / num_heads)
 
 
-@lru_cache(maxsize=256)
 def _ranked(
     kind: str, moments: Moments, told: tuple[tuple[str, Any], ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ranks of heads (L, H) and FFN blocks (L,): one for thousands of trials of a search."""
+    """The ranks of heads (L, H) and FFN blocks (L,), to be read only."""
     scores = score_of(kind)(moments, **dict(told))
     _check_finite(kind, scores)
-    return ranks(scores.head_LH), ranks(scores.ffn_L)
+    found = ranks(scores.head_LH), ranks(scores.ffn_L)
+    for each in found:
+        each.setflags(write=False)
+    return found
+
+
+_ranked_once = lru_cache(maxsize=256)(_ranked)  # for thousands of trials of a search
 
 
 def _check_finite(kind: str, scores: Scores) -> None:

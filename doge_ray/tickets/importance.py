@@ -20,7 +20,7 @@ Normalize = Literal["heads", "all"]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Sums of |∂L/∂gate| over the examples of each domain; nobody changes them in place.
+    """Sums of |∂L/∂gate| over the examples of each domain; once they are read, nobody changes them.
 
     Sums are exact under any split of the examples, so scores depend neither on batch size nor on
     padding, on the number of workers or on the order of the domains.

@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
 from doge_ray.domains.encoded import Encoded
-from doge_ray.stages.precision import autocast, compute_type, scoring_in
+from doge_ray.stages.evaluate import predict
+from doge_ray.stages.precision import autocast, compute_type
 from doge_ray.stages.recipe import Precision
 from doge_ray.stages.score import score
 from doge_ray.stages.training import Training
@@ -44,6 +45,7 @@ def test_auto_asks_the_processor(
     assert product_type("fp32") == torch.float32
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_auto_asks_the_gpu() -> None:
     capability = torch.cuda.get_device_capability()
@@ -114,15 +116,31 @@ def test_an_fp16_step_that_overflows_is_left_out() -> None:
     assert bool(weights_of(model).isfinite().all())
 
 
+def test_a_training_that_fp16_has_no_room_for_is_an_error() -> None:
+    training = training_in("fp16", random_corpus(16))
+    training.scaler = torch.amp.GradScaler("cpu", init_scale=0.5)
+    with pytest.raises(FloatingPointError, match=r"range of fp16 in epoch 1, .*=fp32 has room"):
+        training.train_epoch()
+
+
+def test_a_prediction_that_is_no_number_is_an_error() -> None:
+    model, data = tiny("bert"), random_corpus(16)
+    with torch.no_grad():
+        model.classifier.bias[0] = torch.inf
+    with pytest.raises(FloatingPointError, match="no number"):
+        predict(model, data.dev, World(0, 1, CPU), "fp32")
+
+
 def test_scoring_in_bf16_moves_scores_a_little_and_leaves_the_rest_alone() -> None:
     data, before = random_corpus(32), torch.get_float32_matmul_precision()
-    found = {}
+    found, seen = {}, {}
     for precision in ("fp32", "tf32", "bf16"):
-        with scoring_in(CPU, precision):
-            expected = "highest" if precision != "tf32" else "high"
-            assert torch.get_float32_matmul_precision() == expected
+        model = tiny("bert")
+        model.register_forward_hook(
+            lambda *_, name=precision: seen.update({name: torch.get_float32_matmul_precision()})
+        )
         moments = score(
-            tiny("bert"),
+            model,
             data.train,
             data.source_domains,
             batch_size=8,
@@ -131,6 +149,7 @@ def test_scoring_in_bf16_moves_scores_a_little_and_leaves_the_rest_alone() -> No
             world=World(0, 1, CPU),
         )
         found[precision] = moments.head_sum_DLH
+    assert seen == {"fp32": "highest", "tf32": "high", "bf16": "highest"}
     assert torch.get_float32_matmul_precision() == before
     np.testing.assert_allclose(found["tf32"], found["fp32"], rtol=0.01)
     np.testing.assert_allclose(found["bf16"], found["fp32"], rtol=0.2)

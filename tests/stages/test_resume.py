@@ -28,7 +28,7 @@ DATA = misleading_corpus()
 BATCHES = 6  # of an epoch
 LONG = recipe(max_epochs=5, patience=5, learning_rate=1e-3)
 ROBUST = replace(LONG, objective=make_objective("group_dro", {"strength": 0.5}))
-HALF = replace(LONG, precision="fp16")  # whose loss is scaled, by more and more
+HALF = replace(LONG, precision="fp16")
 IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
 
 
@@ -36,6 +36,18 @@ IMPATIENT = recipe(max_epochs=20, patience=2, learning_rate=1e-3)
 def _after_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots are taken however short an epoch is."""
     monkeypatch.setattr(watch, "SHARE", math.inf)
+
+
+@pytest.fixture(autouse=True)
+def _scaled_by_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss of fp16 is scaled by twice as much every other step, until one overflows."""
+
+    def scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(
+            device.type, init_scale=2.0**20, growth_interval=2, enabled=precision == "fp16"
+        )
+
+    monkeypatch.setattr("doge_ray.stages.training.loss_scaler", scaler)
 
 
 class Cut(EncodedSplit):

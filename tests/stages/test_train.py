@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -166,3 +168,16 @@ def test_the_seed_decides_everything(draw: Callable[[str], PreTrainedModel]) -> 
         states.append(state_of(model))
     assert same(states[0], states[1])
     assert not same(states[0], states[2])
+
+
+def test_a_training_frees_what_the_one_before_it_left_in_a_warm_process() -> None:
+    gc.disable()  # which may come too late: of a device's memory it knows nothing
+    try:
+        model = tiny("bert")
+        weights = weakref.ref(next(model.parameters()))
+        train(model, random_corpus(16), recipe(max_epochs=1), ALONE, Forgetful())
+        del model
+        train(tiny("bert"), random_corpus(16), recipe(max_epochs=1), ALONE, Forgetful())
+        assert weights() is None
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +21,6 @@ from doge_ray.engine.work.graph import Graph
 from doge_ray.errors import DAMAGED, InputError
 
 SWEEP, AUDIT = "sweep.json", "audit.json"
-_DEFAULT = "the default"
 
 
 def claim_folder(results: Storage, graph: Graph, audit: Audit) -> None:
@@ -45,8 +45,7 @@ def check_folder(results: Storage, graph: Graph) -> None:
         return
     before, now = _described(results, graph.config.name).science, graph.science
     changed = [
-        f"{renamed_settings().get(key, key)}: {before.get(key, _DEFAULT)!r} there, "
-        f"{now.get(key, _DEFAULT)!r} here"
+        f"{renamed_settings().get(key, key)}: {_shown(before, key)} there, {_shown(now, key)} here"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key)
     ]
@@ -56,6 +55,11 @@ def check_folder(results: Storage, graph: Graph) -> None:
             f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
         )
     _check_kept(results, graph.config)
+
+
+def _shown(settings: Mapping[str, Any], key: str) -> str:
+    """A setting's value; one that has its default, or does not count there, may have none."""
+    return repr(settings[key]) if key in settings else "unset"
 
 
 def _check_kept(results: Storage, config: SweepConfig) -> None:
