@@ -22,7 +22,7 @@ from doge_ray.tickets.ticket import UnitParameters
 
 SPARSITIES = (0.25, 0.5, 0.75)
 EPOCHS = 5
-"""Of ten batches each."""
+"""Ten batches each."""
 
 
 def scoring(size: Size, device: torch.device) -> Iterator[Figure]:
