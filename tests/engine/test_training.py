@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from doge_ray.engine.work import training
 from doge_ray.engine.work.faults import SmallerBatchError
 from doge_ray.engine.work.pipeline import Pipeline
 from doge_ray.engine.work.training import TrainingJob, training_job
+from doge_ray.engine.work.workers import for_a_group
+from doge_ray.stages import watch
 from doge_ray.stages.world import World
 from tests.engine.project import dense_trial, make_project
 from tests.stages.processes import Together
@@ -146,3 +149,25 @@ def test_what_does_not_fit_one_by_one_is_an_error(
     monkeypatch.setattr(training, "load_model", full)
     with pytest.raises(torch.OutOfMemoryError):
         job(tmp_path).run(ALONE, lambda metrics: None)
+
+
+def test_a_group_that_ray_starts_anew_goes_on_with_what_it_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, with the jobs it was given at first, where a machine is taken away."""
+    monkeypatch.setattr(watch, "SHARE", math.inf)
+    told = job(tmp_path)
+    longer = replace(told.recipe, max_epochs=4, patience=4)
+    [given] = for_a_group([replace(told, recipe=longer, is_new=True)])
+    reported: list[int] = []
+
+    def taken_away(metrics: dict[str, Any]) -> None:
+        reported.append(metrics["epoch"])
+        if len(reported) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        given.run(ALONE, taken_away)
+    given.store.forget()
+    given.run(ALONE, taken_away)
+    assert reported == [1, 2, 3, 4]

@@ -97,6 +97,14 @@ def run_here(jobs: Sequence[Job], resources: ResourceConfig, report: Report) -> 
         job.run(World.current(own_device(resources), Notice()), report)
 
 
+def for_a_group(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs as a group of Ray Train's gets them: each looks for what is there of it.
+
+    A group whose machine is taken away Ray Train starts anew by itself, with the same jobs.
+    """
+    return [replace(job, is_new=False) for job in jobs]
+
+
 def failure_of_one(error: RayError) -> WorkerGroupError:
     """What a process ended with, as a group of one would tell it."""
     cause = error.cause if isinstance(error, RayTaskError) else error
@@ -134,7 +142,7 @@ def _in_a_group(
         failure_config=FailureConfig(max_failures=0, controller_failure_limit=3),
         callbacks=callbacks,
     )
-    work = {"jobs": list(jobs), "cpus": resources.cpus_per_worker, "versions": versions()}
+    work = {"jobs": for_a_group(jobs), "cpus": resources.cpus_per_worker, "versions": versions()}
     trainer = _Trainer(
         _work_together,
         train_loop_config=work,
