@@ -50,8 +50,9 @@ def run(job: TrainingJob) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     return result, load_model(job.store.files(job.stage)).state_dict()
 
 
+@pytest.mark.parametrize("is_new", [False, True])
 def test_what_does_not_fit_is_accumulated_and_recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, weights = run(job(tmp_path / "room"))
     load = training.load_model
@@ -61,6 +62,7 @@ def test_what_does_not_fit_is_accumulated_and_recorded(
         """A model whose passes over more rows than there is room for fail, as allocations do."""
         model = load(folder)
         attempts.append(folder)
+        assert len(attempts) <= 3
 
         def allocate(_: Any, __: Any, inputs: dict[str, torch.Tensor]) -> None:
             if model.training and len(inputs["input_ids"]) > ROOM:
@@ -70,7 +72,7 @@ def test_what_does_not_fit_is_accumulated_and_recorded(
         return model
 
     monkeypatch.setattr(training, "load_model", crowded)
-    crowded_job = job(tmp_path / "crowded")
+    crowded_job = replace(job(tmp_path / "crowded"), is_new=is_new)
     result, state = run(crowded_job)
     assert (expected["micro_batch_size"], result["micro_batch_size"]) == (16, 4)
     assert len(attempts) == 3

@@ -73,9 +73,11 @@ class TrainingJob(Job):
             SmallerBatchError: memory did not suffice and several processes train: all of them
                 have to begin again.
         """
-        while not self._fits(world, report):
+        attempt = self
+        while not attempt._fits(world, report):
             if world.size > 1:
                 raise SmallerBatchError(f"{self.stage.path} takes smaller parts of a batch")
+            attempt = replace(attempt, is_new=False)  # there is what this one left
 
     def halve_micro_batch(self, size: int) -> bool:
         """Let every later attempt take half as much at once; False where there is no less.
