@@ -51,6 +51,9 @@ DIVERGING: dict[str, Any] = {
     | {"sampler": "grid", "sparsity": [0.3], "learning_rate": [0.01, 0.5]}
 }
 
+# A trial on each node: the process of one alone would stay warm where it is.
+BOTH: dict[str, Any] = {"search": SETTINGS["search"] | {"max_concurrent": 2}}
+
 # Two trials of the same training: one trains, the other keeps a processor and waits.
 TWINS: dict[str, Any] = {"search": SETTINGS["search"] | {"learning_rate": [0.01]}}
 
@@ -167,6 +170,7 @@ FAULTS = [
     Fault(
         "a node joins whose GPU does not start",
         inflict.replace_by_broken_node,
+        BOTH,
         nodes=2,
         gpu=INJECTED | {"DOGE_RAY_GPU": "works"},
         says="is avoided from now on: GPU 0 of node",
