@@ -71,6 +71,7 @@ bench: venv
 	$(BIN)/python -m benchmarks.schedule
 	$(BIN)/python -m benchmarks.gpu --device cpu
 	$(BIN)/python -m benchmarks.rewinding
+	$(BIN)/python -m benchmarks.padding
 	$(BIN)/python -m benchmarks.workers
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.fine_tuning --rounds 2

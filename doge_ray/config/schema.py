@@ -50,6 +50,12 @@ class TrainConfig(Section):
         ge=1,
         extensible=True,
     )
+    padding_free: bool = setting(
+        False,
+        "compute nothing of padding but a part of attention: the same mathematics in less time, "
+        "with other draws of dropout",
+        added=True,
+    )
     snapshot_minutes: float = setting(
         5.0,
         "training that a kill costs at most, unless its snapshots would take more than 1 % of the "

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from doge_ray.config.data import Task
 
 NO_LABEL = -100  # of a token that is no word's first; what losses ignore
-WIDTH_STEP = 8  # batches are padded to a multiple of it, which suits tensor cores
+WIDTH_STEP = 8
+"""Batches are padded to a multiple of it, which suits tensor cores; and so are those of trainings
+that draw dropout for padding too, whatever they run on, since their draws hang on it."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,23 @@ class EncodedRows:
         """Put the classes predicted for a batch, (B,) or (B, T), to their ``answers``' places."""
         raise NotImplementedError
 
-    def batch(self, rows: NDArray[np.int64], pad_to: int | None = None) -> dict[str, torch.Tensor]:
+    def batch(
+        self, rows: NDArray[np.int64], pad_to: int = 1, multiple_of: int = WIDTH_STEP
+    ) -> dict[str, torch.Tensor]:
         """The model's inputs for B rows, possibly none, padded to one width.
+
+        Args:
+            rows: of the split.
+            pad_to: least width.
+            multiple_of: what the longest row's length is rounded up to, short of ``max_length``.
 
         Returns:
             int64 ``input_ids``, ``attention_mask`` and, if the tokenizer has them,
-            ``token_type_ids`` of shape (B, T), and ``labels``, (B,) or for tags (B, T). T is the
-            longest row's length rounded up to a multiple of 8, at least ``pad_to``, at most
-            ``max_length``.
+            ``token_type_ids`` of shape (B, T), and ``labels``, (B,) or for tags (B, T).
         """
-        mask_BT, taken = self._grid(rows, pad_to)
+        longest = int(self.lengths_N[rows].max(initial=1))
+        rounded = -(-longest // multiple_of) * multiple_of
+        mask_BT, taken = self._grid(rows, min(max(rounded, pad_to), self.padding.max_length))
         inputs = {"attention_mask": mask_BT.astype(np.int64)}
         for name, values in self.tokens.items():
             filler = self.padding.pad_id if name == "input_ids" else 0
@@ -102,13 +111,10 @@ class EncodedRows:
         raise NotImplementedError
 
     def _grid(
-        self, rows: NDArray[np.int64], pad_to: int | None = None
+        self, rows: NDArray[np.int64], width: int
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Where a batch has tokens, (B, T), and the places of these among all tokens."""
         lengths_B = self.lengths_N[rows]
-        longest = int(lengths_B.max(initial=1))
-        rounded = -(-longest // WIDTH_STEP) * WIDTH_STEP
-        width = min(max(rounded, pad_to or 0), self.padding.max_length)
         # Position of each column within its row; outside of 0 .. length - 1 it is padding.
         first_B = width - lengths_B if self.padding.side == "left" else np.zeros_like(lengths_B)
         position_BT = np.arange(width) - first_B[:, None]

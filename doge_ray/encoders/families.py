@@ -97,6 +97,9 @@ class Family:
     shared: tuple[str, ...] = ()
     """Modules of the base model that only heads read, those of all layers. Those that a
     configuration leaves out are skipped."""
+    between_layers: str | None = None
+    """Module of the base model that reads hidden states between layers, where a configuration has
+    one."""
     attention_norm: str | None = None
     """A norm that only the attention reads (pre-norm architectures)."""
     ffn_norm: str | None = None
@@ -126,6 +129,7 @@ DEBERTA_V2 = replace(
     fresh=("pooler.dense", "classifier"),
     head_count="num_attention_heads",
     shared=("encoder.rel_embeddings", "encoder.LayerNorm"),
+    between_layers="encoder.conv",
     longest_input=only_if_absolute,
 )
 DISTILBERT = Family(

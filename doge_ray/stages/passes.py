@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from doge_ray.domains.batches import Rows, ordered_batches
-from doge_ray.domains.rows import EncodedRows
+from doge_ray.domains.rows import WIDTH_STEP, EncodedRows
 from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 
@@ -24,22 +24,32 @@ class Batch(NamedTuple):
     """What the network reads of some rows, on the device that computes.
 
     ``inputs`` are (B, T), without a mask where nothing is padded; ``labels`` (B,) or for tags
-    (B, T).
+    (B, T). ``places_P`` are the indices of real tokens among all B · T; None where all are.
     """
 
     rows: Rows
     inputs: dict[str, Tensor]
     labels: Tensor
+    places_P: Tensor | None = None
 
 
-def batch_of(split: EncodedRows, rows: Rows, device: torch.device) -> Batch:
+def batch_of(
+    split: EncodedRows, rows: Rows, device: torch.device, multiple_of: int = WIDTH_STEP
+) -> Batch:
     """Rows of a split, padded to one width and brought to a device."""
-    tensors = split.batch(rows)
+    tensors = split.batch(rows, multiple_of=multiple_of)
     if bool(tensors["attention_mask"].all()):
         del tensors["attention_mask"]
+    else:
+        tensors["places"] = tensors["attention_mask"].flatten().nonzero().squeeze(1)
     inputs = {name: sent(tensor, device) for name, tensor in tensors.items()}
-    labels = inputs.pop("labels")
-    return Batch(rows, inputs, labels)
+    labels, places_P = inputs.pop("labels"), inputs.pop("places", None)
+    return Batch(rows, inputs, labels, places_P)
+
+
+def width_step(device: torch.device) -> int:
+    """What a width is best a multiple of."""
+    return 1 if device.type == "cpu" else WIDTH_STEP
 
 
 def domains_of(split: EncodedRows, rows: Rows) -> Tensor:
@@ -68,5 +78,6 @@ def pass_over(
     Raises:
         torch.OutOfMemoryError, MemoryError, RuntimeError: a single row does not fit.
     """
+    step = width_step(world.device)
     for rows in ordered_batches(split.lengths_N, batch_size)[world.rank :: world.size]:
-        in_parts_that_fit(lambda part: work(batch_of(split, part, world.device)), rows)
+        in_parts_that_fit(lambda part: work(batch_of(split, part, world.device, step)), rows)

@@ -29,6 +29,7 @@ class Recipe:
     micro_batch_size: int | None = None
     snapshot_minutes: float = 5.0
     objective: Objective | None = None
+    padding_free: bool = False
 
 
 def steps_per_epoch(num_examples: int, batch_size: int) -> int:

@@ -9,7 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +19,10 @@ from transformers import PreTrainedModel, get_linear_schedule_with_warmup
 
 from doge_ray.domains.batches import Rows, domain_batches, training_batches
 from doge_ray.domains.encoded import Encoded
-from doge_ray.domains.rows import EncodedRows
+from doge_ray.domains.rows import WIDTH_STEP, EncodedRows
 from doge_ray.encoders.attention import attend_without_waiting
 from doge_ray.encoders.finite import not_finite
+from doge_ray.encoders.packing import packed
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
@@ -33,7 +34,7 @@ from doge_ray.stages.gradients import (
 )
 from doge_ray.stages.losses import full_precision
 from doge_ray.stages.minimiser import Minimiser
-from doge_ray.stages.passes import batch_of, domains_of, sent
+from doge_ray.stages.passes import Batch, batch_of, domains_of, sent, width_step
 from doge_ray.stages.precision import autocast, loss_scaler
 from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch
 from doge_ray.stages.snapshots import (
@@ -192,13 +193,26 @@ class Training:
 
     def _forward(self, rows: Rows, exchange: bool) -> Output:
         split, device = self.data.train, self.world.device
-        batch, domains_B = batch_of(split, rows, device), sent(domains_of(split, rows), device)
+        step = width_step(device) if self.recipe.padding_free else WIDTH_STEP
+        batch = batch_of(split, rows, device, step)
+        domains_B = sent(domains_of(split, rows), device)
         if isinstance(self.network, DistributedDataParallel):
             self.network.require_backward_grad_sync = exchange
-        with self._features() as hidden, autocast(device, self.recipe.precision):
+        with (
+            self._features() as hidden,
+            self._without_padding(batch),
+            autocast(device, self.recipe.precision),
+        ):
             logits = self.network(**batch.inputs).logits
         features_BF = full_precision(hidden[0]) if hidden else logits.new_empty(len(logits), 0)
         return Output(logits, batch.labels, domains_B, features_BF)
+
+    def _without_padding(self, batch: Batch) -> AbstractContextManager[None]:
+        """Has a pass leave padding out, if it is to and there is any."""
+        if batch.places_P is None or not self.recipe.padding_free:
+            return nullcontext()
+        rows, width = batch.inputs["input_ids"].shape
+        return packed(self.model, batch.places_P, (rows, width))
 
     def _backward(self, loss: torch.Tensor) -> None:
         self.scaler.scale(loss).backward()

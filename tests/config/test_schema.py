@@ -64,7 +64,7 @@ def test_the_reference_gives_default_unit_choices_and_the_papers_value(line):
 def test_science_is_every_setting_that_is_neither_extensible_nor_a_place(config):
     everything = flatten(config.model_dump(mode="json"))
     everything["data.task"] = everything.pop("data.set")
-    free = EXTENSIBLE | PLACES | {"scoring.score_precision"}
+    free = EXTENSIBLE | PLACES | {"scoring.score_precision", "train.padding_free"}
     assert config.science() == {k: v for k, v in everything.items() if k not in free}
     assert {"seed", "data.task", "search.sampler", "search.sparsity.low"} <= set(config.science())
 

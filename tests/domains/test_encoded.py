@@ -81,14 +81,17 @@ def test_a_batch_equals_the_tokenizers_own(small_corpus, tokenizer, tmp_path, si
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(rows=st.lists(st.integers(0, 4), max_size=9), pad_to=st.none() | st.integers(1, 40))
-def test_the_width_suits_the_longest_row(encoded, rows, pad_to):
-    batch = encoded.train.batch(np.array(rows, np.int64), pad_to)
+@given(
+    rows=st.lists(st.integers(0, 4), max_size=9), pad_to=st.integers(1, 40), step=st.integers(1, 12)
+)
+def test_the_width_suits_the_longest_row(encoded, rows, pad_to, step):
+    batch = encoded.train.batch(np.array(rows, np.int64), pad_to, step)
     lengths = encoded.train.lengths_N[rows]
     width = batch["input_ids"].shape[1]
     assert batch["attention_mask"].sum(1).tolist() == lengths.tolist()
-    assert width in {8, 16, 24, MAX_LENGTH, pad_to}
-    assert max([*lengths, min(pad_to or 1, MAX_LENGTH)]) <= width <= MAX_LENGTH
+    longest = max([1, *lengths])
+    assert width in {*range(longest, longest + step), MAX_LENGTH, pad_to}
+    assert max(longest, min(pad_to, MAX_LENGTH)) <= width <= MAX_LENGTH
     assert len(batch["labels"]) == len(rows)
 
 

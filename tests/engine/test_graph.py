@@ -59,6 +59,7 @@ SETTINGS = {
         "train.warmup=0.2",
         "train.clip=0.5",
         "train.precision=fp32",
+        "train.padding_free=true",
     ],
     "scoring": [
         "scoring.granularity=token",

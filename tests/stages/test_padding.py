@@ -1,9 +1,11 @@
 """Padding changes nothing: a batch gives what its rows give alone, without any, in every family.
 
-Scores are compared so in ``tests/encoders/test_gates.py``.
+So does one that is packed. Scores are compared so in ``tests/encoders/test_gates.py``.
 """
 
 from __future__ import annotations
+
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -13,15 +15,20 @@ from transformers import PreTrainedModel
 
 from doge_ray.config import Task
 from doge_ray.domains.rows import EncodedRows
+from doge_ray.encoders.families import encoder_layers, family_of, linear_at
+from doge_ray.encoders.packing import packed
 from doge_ray.stages.gradients import MicroBatch, Output, add_mean_gradient
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import batch_of
+from doge_ray.stages.passes import Batch, batch_of
+from doge_ray.stages.train import train
 from doge_ray.stages.world import World
-from tests.encoders.networks import VARIANTS, tiny
-from tests.stages.corpora import random_split
-from tests.stages.tagged import random_tagged_split
+from tests.encoders.networks import NUM_LAYERS, VARIANTS, tiny
+from tests.stages.corpora import random_corpus, random_split
+from tests.stages.tagged import random_tagged_corpus, random_tagged_split
+from tests.stages.trainings import Forgetful, network, pruned_masks, recipe
 
 ALONE = World(0, 1, torch.device("cpu"))
+CORPORA = {"classification": random_corpus, "tagging": random_tagged_corpus}
 SPLITS: dict[Task, EncodedRows] = {
     "classification": random_split(12),
     "tagging": random_tagged_split(12),
@@ -44,13 +51,20 @@ def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
     return found
 
 
-def padded_gradients(model: PreTrainedModel, split: EncodedRows) -> dict[str, Tensor]:
+def logits_of(model: PreTrainedModel, batch: Batch, is_packed: bool) -> Tensor:
+    assert batch.places_P is not None
+    rows, width = batch.inputs["attention_mask"].shape
+    with packed(model, batch.places_P, (rows, width)) if is_packed else nullcontext():
+        logits: Tensor = model(**batch.inputs).logits
+    return logits
+
+
+def all_gradients(model: PreTrainedModel, split: EncodedRows, is_packed: bool) -> dict[str, Tensor]:
     """Of the mean loss of all rows, as training takes them."""
 
     def forward(rows: np.ndarray, _: bool) -> Output:
         batch = batch_of(split, rows, ALONE.device)
-        assert "attention_mask" in batch.inputs
-        logits = model(**batch.inputs).logits
+        logits = logits_of(model, batch, is_packed)
         nothing = logits.new_empty(len(logits), 0)
         return Output(logits, batch.labels, torch.zeros(len(rows), dtype=torch.long), nothing)
 
@@ -59,12 +73,14 @@ def padded_gradients(model: PreTrainedModel, split: EncodedRows) -> dict[str, Te
     return gradients(model)
 
 
+@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
 @pytest.mark.parametrize("task", ["classification", "tagging"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task) -> None:
+def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task, is_packed: bool) -> None:
     split, model = SPLITS[task], tiny(variant, task=task)
-    padded = padded_gradients(model, split)
-    together = model(**batch_of(split, np.arange(len(split)), ALONE.device).inputs).logits
+    found = all_gradients(model, split, is_packed)
+    everything = batch_of(split, np.arange(len(split)), ALONE.device)
+    together = logits_of(model, everything, is_packed)
     for row in range(len(split)):
         inputs, labels = without_padding(split, row)
         logits = model(**inputs).logits
@@ -72,7 +88,45 @@ def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task) -> Non
         torch.testing.assert_close(together[row][width], logits[0], rtol=1e-4, atol=1e-5)
         (example_losses(logits, labels).sum() / len(split)).backward()
     alone = gradients(model)
-    assert padded.keys() == alone.keys()
+    assert found.keys() == alone.keys()
     largest = max(float(gradient.abs().max()) for gradient in alone.values())
     for name, gradient in alone.items():
-        torch.testing.assert_close(padded[name], gradient, rtol=1e-4, atol=1e-5 * largest)
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_pruned_network_is_packed_too(variant: str) -> None:
+    split, model = SPLITS["classification"], network(variant, pruned_masks())
+    batch = batch_of(split, np.arange(len(split)), ALONE.device)
+    padded, found = (logits_of(model, batch, is_packed) for is_packed in (False, True))
+    torch.testing.assert_close(found, padded, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_but_attention_sees_padding(variant: str) -> None:
+    """And afterwards everything does, as before."""
+    split, model = SPLITS["classification"], tiny(variant)
+    batch, family, seen = batch_of(split, np.arange(12), ALONE.device), family_of(model.config), []
+    for layer in encoder_layers(model):
+        for path in (family.ffn_first, family.ffn_last):
+            linear_at(layer, path).register_forward_pre_hook(
+                lambda _, args: seen.append(args[0].shape[:-1].numel())
+            )
+    for is_packed in (True, False):
+        logits_of(model, batch, is_packed)
+    tokens, grid = int(split.lengths_N.sum()), batch.inputs["input_ids"].numel()
+    assert tokens < grid
+    assert seen == [tokens] * 2 * NUM_LAYERS + [grid] * 2 * NUM_LAYERS
+
+
+@pytest.mark.parametrize("task", ["classification", "tagging"])
+def test_a_training_without_padding_is_the_same_training(task: Task) -> None:
+    """Where nothing is dropped: dropout draws for real tokens only, so it draws others."""
+    data = CORPORA[task](40)
+    trained = []
+    for padding_free in (False, True):
+        model = network("bert", task=task)
+        settings = recipe(max_epochs=2, padding_free=padding_free, micro_batch_size=3)
+        history = train(model, data, settings, ALONE, Forgetful())
+        trained.append([(record["loss"], record["dev_metric"]) for record in history])
+    assert trained[1] == [pytest.approx(epoch, rel=1e-4) for epoch in trained[0]]

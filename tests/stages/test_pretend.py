@@ -108,8 +108,10 @@ def test_every_objective_in_parts_and_whole(name: str, micro_batch_size: int | N
     check_training(network("bert"), DATA["classification"], settings)
 
 
-def test_parts_of_a_batch() -> None:
-    check_training(network("bert"), DATA["classification"], recipe(micro_batch_size=3))
+@pytest.mark.parametrize("padding_free", [False, True])
+def test_parts_of_a_batch(padding_free: bool) -> None:
+    settings = recipe(micro_batch_size=3, padding_free=padding_free)
+    check_training(network("bert"), DATA["classification"], settings)
 
 
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
@@ -131,10 +133,12 @@ def test_a_step_waits_for_nothing(
         assert not device.waits
 
 
+@pytest.mark.parametrize("padding_free", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_family_waits_within_a_step(variant: str) -> None:
+def test_no_family_waits_within_a_step(variant: str, padding_free: bool) -> None:
     with accelerator() as device:
-        training = Training(tiny(variant).to(DEVICE), DATA["classification"], recipe(), THERE)
+        model, settings = tiny(variant).to(DEVICE), recipe(padding_free=padding_free)
+        training = Training(model, DATA["classification"], settings, THERE)
         device.waits.clear()
         training.step(np.arange(8))
         # DeBERTa sends a number of its own, in transformers' code.

@@ -53,11 +53,11 @@ def _scaled_by_more_and_more(monkeypatch: pytest.MonkeyPatch) -> None:
 class Cut(EncodedSplit):
     """Ends the process, as far as a test can, when batch number ``left`` is asked for."""
 
-    def batch(self, rows: np.ndarray, pad_to: int | None = None) -> dict[str, torch.Tensor]:
+    def batch(self, rows: np.ndarray, **how: Any) -> dict[str, torch.Tensor]:
         if self.left[0] == 0:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
         self.left[0] -= 1  # type: ignore[attr-defined]
-        return super().batch(rows, pad_to)
+        return super().batch(rows, **how)
 
 
 def cut_after(batches: int) -> Any:

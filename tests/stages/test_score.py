@@ -39,7 +39,7 @@ SUMS = ("head_sum_DLH", "head_sum_sq_DLH", "ffn_sum_DL", "ffn_sum_sq_DL")
 class Padded(EncodedSplit):
     """Every batch is as wide as can be."""
 
-    def batch(self, rows: Any, pad_to: int | None = None) -> dict[str, Tensor]:
+    def batch(self, rows: Any, **how: Any) -> dict[str, Tensor]:
         return super().batch(rows, self.padding.max_length)
 
 

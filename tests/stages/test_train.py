@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,9 @@ ALONE = World(0, 1, torch.device("cpu"))
 class Watched(EncodedSplit):
     """Notes the rows of every batch."""
 
-    def batch(self, rows: np.ndarray, pad_to: int | None = None) -> dict[str, torch.Tensor]:
+    def batch(self, rows: np.ndarray, **how: Any) -> dict[str, torch.Tensor]:
         self.seen.append(rows)  # type: ignore[attr-defined]
-        return super().batch(rows, pad_to)
+        return super().batch(rows, **how)
 
 
 def watched(data: Encoded) -> tuple[Encoded, list[np.ndarray]]:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from doge_ray.config import Task
 from doge_ray.encoders.surgery import prune
 from doge_ray.stages.recipe import Recipe
 from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, tiny
@@ -38,9 +39,11 @@ def recipe(**settings: Any) -> Recipe:
     return replace(usual, **settings)
 
 
-def network(variant: str = "bert", masks: Masks | None = None) -> PreTrainedModel:
+def network(
+    variant: str = "bert", masks: Masks | None = None, task: Task = "classification"
+) -> PreTrainedModel:
     """A random network, pruned if masks are given, without dropout."""
-    drawn = tiny(variant)
+    drawn = tiny(variant, task=task)
     config = copy.deepcopy(drawn.config)
     for field in config.to_dict():
         if "dropout" in field:

@@ -130,6 +130,7 @@ class Graph:
             precision=train.precision,
             micro_batch_size=train.micro_batch_size,
             snapshot_minutes=train.snapshot_minutes,
+            padding_free=train.padding_free,
             objective=objective,
         )
 
@@ -139,6 +140,8 @@ class Graph:
         # How a batch is cut up does not change its gradient, nor a snapshot what it is taken of.
         del inputs["micro_batch_size"], inputs["snapshot_minutes"]
         del inputs["objective"]
+        if not recipe.padding_free:  # as all were, before they could be otherwise
+            del inputs["padding_free"]
         if recipe.objective is not None:
             inputs["objective"] = recipe.objective.identity()
         return _stage(

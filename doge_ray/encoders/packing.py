@@ -1,0 +1,119 @@
+"""Batches without padding: what an encoder computes of each token alone, for real tokens only.
+
+Shapes: B rows, T tokens of the longest, P real tokens of all rows, D hidden width.
+
+Between an encoder's first layer and its last the rows stand end to end, (1, P, D). Attention alone
+mixes tokens: its module gets them back as rows, (B, T, D), so masks, positions and biases are what
+they always are, in every family. Of a layer's arithmetic it does a third on padding: its three
+projections, and a share that is small while texts are shorter than a network is wide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from doge_ray.encoders.families import encoder_layers, family_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@contextmanager
+def packed(model: PreTrainedModel, places_P: Tensor, shape: tuple[int, int]) -> Iterator[None]:
+    """Let the forward passes of a network leave padding out; what they give stays as it is.
+
+    Outside of the real tokens the last hidden states are zero instead of arbitrary.
+
+    Args:
+        model: of a supported family, pruned or not.
+        places_P: where the batch has real tokens, in ascending order, as indices of its B · T.
+        shape: (B, T).
+    """
+
+    def pack(rows_BTD: Tensor) -> Tensor:
+        tokens_PD: Tensor = _Pack.apply(rows_BTD.flatten(0, 1), places_P)  # type: ignore[no-untyped-call]
+        return tokens_PD[None]
+
+    def unpack(tokens_1PD: Tensor) -> Tensor:
+        rows_ND: Tensor = _Unpack.apply(tokens_1PD[0], places_P, math.prod(shape))  # type: ignore[no-untyped-call]
+        return rows_ND.unflatten(0, shape)
+
+    family = family_of(model.config)
+    with ExitStack() as hooks:
+        for stretch in _stretches(model):
+            hooks.callback(_before(stretch[0], pack))
+            hooks.callback(_after(stretch[-1], unpack))
+            for layer in stretch:
+                attention = layer.get_submodule(family.attention)
+                hooks.callback(_before(attention, unpack))
+                hooks.callback(_after(attention, pack))
+        yield
+
+
+def _stretches(model: PreTrainedModel) -> list[list[nn.Module]]:
+    """Layers between which nothing reads the hidden states."""
+    layers, between = encoder_layers(model), family_of(model.config).between_layers
+    if between in dict(model.base_model.named_modules()):
+        return [[layer] for layer in layers]
+    return [layers]
+
+
+def _before(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+    """Change the hidden states that a module is called with; returns what undoes it."""
+
+    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (change(args[0]), *args[1:]), kwargs
+        return args, kwargs | {"hidden_states": change(kwargs["hidden_states"])}
+
+    return module.register_forward_pre_hook(hook, with_kwargs=True, prepend=True).remove
+
+
+def _after(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+    """Change the hidden states that a module returns, alone or first of several."""
+
+    def hook(_: nn.Module, __: Any, output: Any) -> Any:
+        if isinstance(output, Tensor):
+            return change(output)
+        return (change(output[0]), *output[1:])
+
+    return module.register_forward_hook(hook).remove
+
+
+class _Pack(torch.autograd.Function):
+    """(N, D) to (P, D). No row is taken twice, so its gradient is set and never summed."""
+
+    @staticmethod
+    def forward(ctx: Any, rows_ND: Tensor, places_P: Tensor) -> Tensor:
+        ctx.save_for_backward(places_P)
+        ctx.num_rows = len(rows_ND)
+        return rows_ND.index_select(0, places_P)
+
+    @staticmethod
+    def backward(ctx: Any, gradient_PD: Tensor) -> tuple[Tensor, None]:
+        (places_P,) = ctx.saved_tensors
+        return _spread(gradient_PD, places_P, ctx.num_rows), None
+
+
+class _Unpack(torch.autograd.Function):
+    """(P, D) to (N, D), zero where no token is."""
+
+    @staticmethod
+    def forward(ctx: Any, tokens_PD: Tensor, places_P: Tensor, num_rows: int) -> Tensor:
+        ctx.save_for_backward(places_P)
+        return _spread(tokens_PD, places_P, num_rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient_ND: Tensor) -> tuple[Tensor, None, None]:
+        (places_P,) = ctx.saved_tensors
+        return gradient_ND.index_select(0, places_P), None, None
+
+
+def _spread(tokens_PD: Tensor, places_P: Tensor, num_rows: int) -> Tensor:
+    return tokens_PD.new_zeros(num_rows, tokens_PD.shape[1]).index_copy_(0, places_P, tokens_PD)
