@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from benchmarks.device.figure import Figure
 from doge_ray.encoders.gates import GateGradients, gated
+from doge_ray.encoders.packing import packed
 from doge_ray.encoders.surgery import prune
 from doge_ray.stages.losses import example_losses
 from doge_ray.stages.train import train
@@ -29,6 +30,7 @@ def correctness(device: torch.device) -> Iterator[Figure]:
     looks = [
         ("scores, to autograd of each example alone in float64", scores, 1e-5),
         ("logits of pruned networks, to gated ones in float64", pruned, 1e-5),
+        ("logits without padding, to those with it in float64", unpadded, 1e-5),
     ]
     if device.type != HOST.type:
         looks.append(("losses of a training, to the processor's", losses, 1e-4))
@@ -61,6 +63,18 @@ def pruned(variant: str, device: torch.device) -> float:
     prune(small, head_mask, ffn_mask)
     with torch.no_grad():
         return _error(small.to(device)(**_on(device, batch)).logits, expected)
+
+
+def unpadded(variant: str, device: torch.device) -> float:
+    """The error of the logits of a batch whose padding is left out."""
+    batch, model = inputs(8), tiny(variant)
+    with torch.no_grad():
+        expected = copy.deepcopy(model).double()(**batch).logits
+    mask_BT = batch["attention_mask"]
+    places_P, (rows, width) = mask_BT.flatten().nonzero().squeeze(1), mask_BT.shape
+    model.to(device)
+    with torch.no_grad(), packed(model, places_P.to(device), (rows, width)):
+        return _error(model(**_on(device, batch)).logits, expected)
 
 
 def losses(variant: str, device: torch.device) -> float:

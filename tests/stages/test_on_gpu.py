@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.device.correctness import losses, pruned, scores
+from benchmarks.device.correctness import losses, pruned, scores, unpadded
 from doge_ray.objectives import OBJECTIVES, make_objective
 from doge_ray.stages.evaluate import predict
 from doge_ray.stages.training import Training
@@ -28,7 +28,9 @@ GPU, HOST = torch.device("cuda"), torch.device("cpu")
 DATA = random_corpus(24)
 
 
-@pytest.mark.parametrize(("error", "most"), [(scores, 1e-5), (pruned, 1e-5), (losses, 1e-4)])
+@pytest.mark.parametrize(
+    ("error", "most"), [(scores, 1e-5), (pruned, 1e-5), (unpadded, 1e-5), (losses, 1e-4)]
+)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_family(
     variant: str, error: Callable[[str, torch.device], float], most: float
@@ -45,11 +47,12 @@ def test_predictions(variant: str) -> None:
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.parametrize("padding_free", [False, True])
 @pytest.mark.parametrize("precision", ["fp32", "auto", "fp16"])
 @pytest.mark.parametrize("name", [None, *OBJECTIVES])
-def test_a_step_waits_for_nothing(name: str | None, precision: str) -> None:
+def test_a_step_waits_for_nothing(name: str | None, precision: str, padding_free: bool) -> None:
     objective = name and make_objective(name, {"strength": 0.5, "anneal": 0.5})
-    settings = recipe(objective=objective or None, precision=precision)
+    settings = recipe(objective=objective or None, precision=precision, padding_free=padding_free)
     training = Training(tiny("bert").to(GPU), DATA, settings, World(0, 1, GPU))
     first, *others = training.batches(epoch=1)
     training.step(first)  # makes what lasts
