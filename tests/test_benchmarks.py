@@ -66,7 +66,7 @@ def test_on_a_processor_everything_holds_and_neither_ray_nor_mlflow_is_needed() 
     wide = {**os.environ, "COLUMNS": "200"}
     result = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("yes") == 2
+    assert result.stdout.count("yes") == 3
     for measured in ("of the Trainer", "scoring in bf16", "a snapshot of", "two processes"):
         assert measured in result.stdout
 

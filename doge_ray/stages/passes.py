@@ -36,7 +36,14 @@ class Batch(NamedTuple):
 def batch_of(
     split: EncodedRows, rows: Rows, device: torch.device, multiple_of: int = WIDTH_STEP
 ) -> Batch:
-    """Rows of a split, padded to one width and brought to a device."""
+    """Rows of a split, padded to one width and brought to a device.
+
+    Args:
+        split: the rows are of.
+        rows: as indices.
+        device: that computes.
+        multiple_of: what the width is rounded up to.
+    """
     tensors = split.batch(rows, multiple_of=multiple_of)
     if bool(tensors["attention_mask"].all()):
         del tensors["attention_mask"]
