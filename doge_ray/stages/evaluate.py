@@ -30,22 +30,23 @@ def predict(
         precision: what the network computes in.
 
     Raises:
-        FloatingPointError: the network's output is not finite.
+        FloatingPointError: the network's output is not finite, in whichever process.
     """
     model.eval()
     predictions = np.full(len(split.answers), -1, np.int64)
+    finite: list[bool] = []
 
     def assign(batch: Batch) -> None:
         with autocast(world.device, precision):
             logits = model(**batch.inputs).logits
-        if not bool(logits.isfinite().all()):
-            raise FloatingPointError(
-                "a prediction is no number; train.precision=fp32 has more room"
-            )
+        finite.append(bool(logits.isfinite().all()))
         split.assign(predictions, batch.rows, logits.argmax(-1).cpu().numpy())
 
     pass_over(split, FORWARD_BATCH, world, assign)
-    gathered: NDArray[np.int64] = np.max(world.gather(predictions), axis=0)
+    all_predictions, all_finite = zip(*world.gather((predictions, all(finite))), strict=True)
+    if not all(all_finite):  # known to all, since whoever went on would wait for the others
+        raise FloatingPointError("a prediction is no number; train.precision=fp32 has more room")
+    gathered: NDArray[np.int64] = np.max(all_predictions, axis=0)
     return np.maximum(gathered, 0)
 
 

@@ -16,7 +16,7 @@ from doge_ray.stages import evaluate
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
 from doge_ray.stages.world import World
 from doge_ray.tickets.counts import Counts, right_or_wrong
-from tests.encoders.networks import VARIANTS, tiny
+from tests.encoders.networks import VARIANTS, VOCABULARY, tiny
 from tests.stages.corpora import TARGETS, random_corpus, random_split
 from tests.stages.processes import Together
 
@@ -54,6 +54,24 @@ def test_fewer_rows_than_processes(pair: Together) -> None:
     expected_N = predicted(ALONE, "bert", split)
     for predictions_N in pair.run(predicted, "bert", split):
         np.testing.assert_array_equal(predictions_N, expected_N)
+
+
+def failed(world: World, split: EncodedSplit, token: int) -> str:
+    """What a prediction ends with where one token's embedding is no number."""
+    model = network("bert")
+    with torch.no_grad():
+        model.get_input_embeddings().weight[token] = torch.inf
+    with pytest.raises(FloatingPointError) as ended:
+        predict(model, split, world, "fp32")
+    return str(ended.value)
+
+
+def test_all_processes_know_of_a_prediction_that_is_no_number(pair: Together) -> None:
+    split, token = random_split(100), VOCABULARY - 1
+    ids = np.where(split.tokens["input_ids"] == token, token - 1, split.tokens["input_ids"])
+    ids[split.starts_N[split.lengths_N.argmin()]] = token  # in the last batch, so of one process
+    told = pair.run(failed, replace(split, tokens={"input_ids": ids}), token)
+    assert [text.partition(";")[0] for text in told] == ["a prediction is no number"] * 2
 
 
 def test_dropout_is_off() -> None:
