@@ -67,14 +67,16 @@ audit: venv
 		{ echo "audit: failed; see above: a vulnerability, or the service that knows them is not reachable"; exit 1; }
 
 # The longest last; about 20 minutes on two processors.
+# AMAZON=FOLDER names the reviews where they are already; else they are fetched once.
+REVIEWS = $(if $(AMAZON),--root '$(AMAZON)')
 bench: venv
 	$(BIN)/python -m benchmarks.schedule
 	$(BIN)/python -m benchmarks.gpu --device cpu
-	$(BIN)/python -m benchmarks.rewinding
-	$(BIN)/python -m benchmarks.padding
+	$(BIN)/python -m benchmarks.rewinding $(REVIEWS)
+	$(BIN)/python -m benchmarks.padding $(REVIEWS)
 	$(BIN)/python -m benchmarks.workers
-	$(BIN)/python -m benchmarks.scoring
-	$(BIN)/python -m benchmarks.fine_tuning --rounds 2
+	$(BIN)/python -m benchmarks.scoring $(REVIEWS)
+	$(BIN)/python -m benchmarks.fine_tuning $(REVIEWS) --rounds 2
 	$(BIN)/python -m benchmarks.books --trials 2000
 	$(BIN)/python -m benchmarks.plan --limit 50
 	$(BIN)/python -m benchmarks.sweep --limit 100

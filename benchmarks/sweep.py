@@ -147,7 +147,7 @@ def _train(ticket: Ticket, config: SweepConfig, data: Encoded) -> None:
     train(model, data, recipe, ALONE, NOWHERE)
 
 
-_TOLD = ("max_epochs", "patience", "weight_decay", "warmup", "clip", "precision")
+_TOLD = ("max_epochs", "patience", "weight_decay", "warmup", "clip", "precision", "padding_free")
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -4,8 +4,9 @@ Shapes: B rows, T tokens of the longest, P real tokens of all rows, D hidden wid
 
 Between an encoder's first layer and its last the rows stand end to end, (1, P, D). Attention alone
 mixes tokens: its module gets them back as rows, (B, T, D), so masks, positions and biases are what
-they always are, in every family. Of a layer's arithmetic it does a third on padding: its three
-projections, and a share that is small while texts are shorter than a network is wide.
+they always are, in every family. What it computes of padding is a quarter of a layer's arithmetic,
+its projections (a third or more where W_O is part of the module), and products of queries, keys and
+values, which are few while texts are shorter than a network is wide.
 """
 
 from __future__ import annotations

@@ -56,6 +56,8 @@ def read_config(folder: Path) -> PreTrainedConfig:
         raise InputError(f"{folder / 'config.json'} cannot be read: {error}") from error
     # Chunks spare memory and change no result, but a gate must see an FFN's whole output at once.
     config.chunk_size_feed_forward = 0
+    # Layers that are computed again in the backward pass would meet no hooks there.
+    vars(config).pop("gradient_checkpointing", None)
     return config
 
 

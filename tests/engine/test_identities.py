@@ -52,13 +52,18 @@ VARIANTS = {
     "tokens": ("amazon", ["granularity=token", "normalize=heads", "min_heads=0", "dropout=0.2"]),
     "windows": ("ontonotes", ["long_sentences=windows", "scheme=iobes", "types=[PERSON]"]),
     "released": ("mnli", ["scoring.method=authors_code", "scoring.batch_size=8", "num_sources=3"]),
-    "in pieces": ("quickstart", ["micro_batch_size=4", "trial_workers=2", "precision=fp32"]),
+    "in pieces": (
+        "quickstart",
+        ["micro_batch_size=4", "trial_workers=2", "precision=fp32", "padding_free=false"],
+    ),
+    "as it was": ("quickstart", ["padding_free=false"]),
     "objectives": ("amazon", ["methods=[dense, irm, group_dro, vrex, coral, doge+irm]"]),
     "own files": (
         "quickstart",
         [
             "data={set: files, path: x.csv, text: words, label: class, domain: place, "
-            "source_domains: [a, b], target_domains: [c], dev_fraction: 0.2}"
+            "source_domains: [a, b], target_domains: [c], dev_fraction: 0.2}",
+            "padding_free=false",
         ],
     ),
 }

@@ -226,9 +226,11 @@ def test_more_trials_continue_the_study(project: Path, finished: dict[str, str])
 def test_other_settings_are_refused_in_the_same_folder(
     project: Path, finished: dict[str, str]
 ) -> None:
-    result = run_here("sweep", str(project / "sweep.yaml"), "train.max_epochs=3")
+    changed = ["train.max_epochs=3", "train.padding_free=true"]
+    result = run_here("sweep", str(project / "sweep.yaml"), *changed)
     assert result.returncode == 2
-    assert "train.max_epochs: 2 there, 3 here" in result.stderr
+    assert "train.max_epochs: 2 there, 3 here; " in result.stderr
+    assert "train.padding_free: false there, true here" in result.stderr  # it came later
     assert "name=NEW_NAME" in result.stderr
 
 

@@ -14,16 +14,19 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from doge_ray.config import Task
+from doge_ray.domains.batches import ordered_batches
 from doge_ray.domains.rows import EncodedRows
-from doge_ray.encoders.families import encoder_layers, family_of, linear_at
+from doge_ray.encoders.families import BERT, encoder_layers, family_of, linear_at
 from doge_ray.encoders.packing import packed
+from doge_ray.objectives import OBJECTIVES, make_objective
 from doge_ray.stages.gradients import MicroBatch, Output, add_mean_gradient
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import Batch, batch_of
+from doge_ray.stages.passes import Batch, batch_of, pass_over
 from doge_ray.stages.train import train
+from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
 from tests.encoders.networks import NUM_LAYERS, VARIANTS, tiny
-from tests.stages.corpora import random_corpus, random_split
+from tests.stages.corpora import MAX_LENGTH, random_corpus, random_split
 from tests.stages.tagged import random_tagged_corpus, random_tagged_split
 from tests.stages.trainings import Forgetful, network, pruned_masks, recipe
 
@@ -130,3 +133,27 @@ def test_a_training_without_padding_is_the_same_training(task: Task) -> None:
         history = train(model, data, settings, ALONE, Forgetful())
         trained.append([(record["loss"], record["dev_metric"]) for record in history])
     assert trained[1] == [pytest.approx(epoch, rel=1e-4) for epoch in trained[0]]
+
+
+@pytest.mark.parametrize("name", [None, *OBJECTIVES])
+@pytest.mark.parametrize("padding_free", [False, True])
+def test_a_step_computes_what_it_is_told_to(padding_free: bool, name: str | None) -> None:
+    """Otherwise a training pads to a multiple of 8 on every device: its dropout hangs on that."""
+    objective = name and make_objective(name, {"strength": 0.5, "anneal": 0.5})
+    settings = recipe(padding_free=padding_free, objective=objective or None)
+    training, seen = Training(tiny("bert"), random_corpus(24), settings, ALONE), []
+    first = linear_at(encoder_layers(training.model)[0], BERT.ffn_first)
+    first.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[:-1].numel()))
+    for rows in training.batches(1):
+        training.step(rows)
+        lengths_B = training.data.train.lengths_N[rows]
+        width = min(-(-int(lengths_B.max()) // 8) * 8, MAX_LENGTH)
+        assert seen.pop() == (lengths_B.sum() if padding_free else len(rows) * width)
+    assert seen == []
+
+
+def test_a_pass_pads_to_the_longest_row() -> None:
+    split, widths = random_split(30), []
+    pass_over(split, 4, ALONE, lambda batch: widths.append(batch.inputs["input_ids"].shape[1]))
+    assert widths == [split.lengths_N[rows].max() for rows in ordered_batches(split.lengths_N, 4)]
+    assert any(width % 8 for width in widths)

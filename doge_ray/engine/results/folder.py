@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -43,23 +42,30 @@ def check_folder(results: Storage, graph: Graph) -> None:
     """
     if not is_claimed(results, graph.config.name):
         return
-    before, now = _described(results, graph.config.name).science, graph.science
+    before = _described(results, graph.config.name)
+    names = renamed_settings()
     changed = [
-        f"{renamed_settings().get(key, key)}: {_shown(before, key)} there, {_shown(now, key)} here"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
+        f"{names.get(key, key)}: {_shown(before, key)} there, {_shown(graph, key)} here"
+        for key in sorted({*before.science, *graph.science})
+        if before.science.get(key) != graph.science.get(key)
     ]
     if changed:
         raise InputError(
             f"{results.root}/{graph.config.name} holds a sweep with other settings "
-            f"({'; '.join(changed)}); give this one its own folder with name=NEW_NAME"
+            f"({'; '.join(changed)}); set them as they are there to go on with it, or give this "
+            "one its own folder with name=NEW_NAME"
         )
     _check_kept(results, graph.config)
 
 
-def _shown(settings: Mapping[str, Any], key: str) -> str:
-    """A setting's value; one that has its default, or does not count there, may have none."""
-    return repr(settings[key]) if key in settings else "unset"
+def _shown(graph: Graph, key: str) -> str:
+    """A setting's value as one would write it; there may be none of a data set's own."""
+    if key in graph.science:
+        return json.dumps(graph.science[key])
+    value: Any = graph.config.model_dump(mode="json")
+    for part in key.split("."):
+        value = value.get(part, "unset") if isinstance(value, dict) else "unset"
+    return "unset" if value == "unset" else json.dumps(value)
 
 
 def _check_kept(results: Storage, config: SweepConfig) -> None:
