@@ -23,6 +23,7 @@ CASES = {
     "a last batch of two": (42, {"batch_size": 20, "micro_batch_size": 3}),
     "one process has a part more": (39, {"batch_size": 16, "micro_batch_size": 2}),
     "domains that a batch lacks": (6, {"batch_size": 1}),
+    "without padding": (39, {"batch_size": 16, "padding_free": True}),
 }
 
 
