@@ -16,6 +16,10 @@ from ray.exceptions import AuthenticationError
 from doge_ray.errors import InputError
 from doge_ray.shell import command_line
 
+_KEEPS_MEMORY = "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"
+"""Bytes from which glibc gives an array back to the system at once: a training on processors would
+have all its large ones again in the next step, page by page."""
+
 
 @contextmanager
 def connected(address: str | None = None) -> Iterator[None]:
@@ -28,6 +32,8 @@ def connected(address: str | None = None) -> Iterator[None]:
     if address is None:
         # This machine gives no notice before it goes, and waiting for one costs seconds.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+        for name in _KEEPS_MEMORY:
+            os.environ.setdefault(name, str(2**40))
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
