@@ -72,14 +72,14 @@ REVIEWS = $(if $(AMAZON),--root '$(AMAZON)')
 bench: venv
 	$(BIN)/python -m benchmarks.schedule
 	$(BIN)/python -m benchmarks.gpu --device cpu
-	$(BIN)/python -m benchmarks.rewinding $(REVIEWS)
-	$(BIN)/python -m benchmarks.padding $(REVIEWS)
+	$(BIN)/python -m benchmarks.rewinding $(REVIEWS) --steps 5
+	$(BIN)/python -m benchmarks.padding $(REVIEWS) --steps 10
 	$(BIN)/python -m benchmarks.workers
 	$(BIN)/python -m benchmarks.scoring $(REVIEWS)
-	$(BIN)/python -m benchmarks.fine_tuning $(REVIEWS) --rounds 2
-	$(BIN)/python -m benchmarks.books --trials 2000
-	$(BIN)/python -m benchmarks.plan --limit 50
-	$(BIN)/python -m benchmarks.sweep --limit 100
+	$(BIN)/python -m benchmarks.fine_tuning $(REVIEWS) --examples 128 --rounds 2
+	$(BIN)/python -m benchmarks.books --trials 1000
+	$(BIN)/python -m benchmarks.plan --limit 20
+	$(BIN)/python -m benchmarks.sweep --limit 60
 
 ui: venv
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
