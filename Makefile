@@ -76,7 +76,7 @@ bench: venv
 	$(BIN)/python -m benchmarks.padding $(REVIEWS) --steps 10
 	$(BIN)/python -m benchmarks.workers
 	$(BIN)/python -m benchmarks.scoring $(REVIEWS)
-	$(BIN)/python -m benchmarks.fine_tuning $(REVIEWS) --examples 128 --rounds 2
+	$(BIN)/python -m benchmarks.fine_tuning $(REVIEWS) --rounds 1
 	$(BIN)/python -m benchmarks.books --trials 1000
 	$(BIN)/python -m benchmarks.plan --limit 20
 	$(BIN)/python -m benchmarks.sweep --limit 60

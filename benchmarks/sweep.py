@@ -87,7 +87,7 @@ def theirs(config: SweepConfig, data: Encoded) -> float:
     measured = Reviews(data, np.arange(len(data.dev) + len(data.test)) % len(data.train))
     half = compute_type(ALONE.device, config.train.precision) == torch.bfloat16
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch, ray.init(log_to_driver=False):
+    with tempfile.TemporaryDirectory() as scratch, ray.init("local", log_to_driver=False):
         told = TrainingArguments(
             scratch,
             use_cpu=True,
