@@ -6,13 +6,16 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.rows import WIDTH_STEP, EncodedRows
+from doge_ray.encoders.packing import packed
 from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 
@@ -52,6 +55,14 @@ def batch_of(
     inputs = {name: sent(tensor, device) for name, tensor in tensors.items()}
     labels, places_P = inputs.pop("labels"), inputs.pop("places", None)
     return Batch(rows, inputs, labels, places_P)
+
+
+def without_padding(model: PreTrainedModel, batch: Batch) -> AbstractContextManager[None]:
+    """Has a pass over a batch leave padding out, if there is any."""
+    if batch.places_P is None:
+        return nullcontext()
+    rows, width = batch.inputs["input_ids"].shape
+    return packed(model, batch.places_P, (rows, width))
 
 
 def width_step(device: torch.device) -> int:

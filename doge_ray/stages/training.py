@@ -9,7 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,6 @@ from doge_ray.domains.encoded import Encoded
 from doge_ray.domains.rows import WIDTH_STEP, EncodedRows
 from doge_ray.encoders.attention import attend_without_waiting
 from doge_ray.encoders.finite import not_finite
-from doge_ray.encoders.packing import packed
 from doge_ray.seeds import derive_seed
 from doge_ray.stages.counts import count
 from doge_ray.stages.evaluate import domain_metrics, mean_over_domains, predict
@@ -34,7 +33,7 @@ from doge_ray.stages.gradients import (
 )
 from doge_ray.stages.losses import full_precision
 from doge_ray.stages.minimiser import Minimiser
-from doge_ray.stages.passes import Batch, batch_of, domains_of, sent, width_step
+from doge_ray.stages.passes import batch_of, domains_of, sent, width_step, without_padding
 from doge_ray.stages.precision import autocast, loss_scaler
 from doge_ray.stages.recipe import EpochRecord, Recipe, steps_per_epoch
 from doge_ray.stages.snapshots import (
@@ -200,19 +199,12 @@ class Training:
             self.network.require_backward_grad_sync = exchange
         with (
             self._features() as hidden,
-            self._without_padding(batch),
+            without_padding(self.model, batch) if self.recipe.padding_free else nullcontext(),
             autocast(device, self.recipe.precision),
         ):
             logits = self.network(**batch.inputs).logits
         features_BF = full_precision(hidden[0]) if hidden else logits.new_empty(len(logits), 0)
         return Output(logits, batch.labels, domains_B, features_BF)
-
-    def _without_padding(self, batch: Batch) -> AbstractContextManager[None]:
-        """Has a pass leave padding out, if it is to and there is any."""
-        if batch.places_P is None or not self.recipe.padding_free:
-            return nullcontext()
-        rows, width = batch.inputs["input_ids"].shape
-        return packed(self.model, batch.places_P, (rows, width))
 
     def _backward(self, loss: torch.Tensor) -> None:
         self.scaler.scale(loss).backward()
