@@ -66,7 +66,7 @@ audit: venv
 	@$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt || \
 		{ echo "audit: failed; see above: a vulnerability, or the service that knows them is not reachable"; exit 1; }
 
-# The longest last; about 20 minutes on two processors.
+# The longest last; 20 minutes on two processors, half an hour on slow ones.
 # AMAZON=FOLDER names the reviews where they are already; else they are fetched once.
 REVIEWS = $(if $(AMAZON),--root '$(AMAZON)')
 bench: venv

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -82,8 +81,8 @@ def losses(variant: str, device: torch.device) -> float:
     """The error of the loss of each epoch of a pruned network, with padding and without."""
     data, found = random_corpus(24), []
     for place, padding_free in ((HOST, False), (device, False), (device, True)):
-        model, settings = network(variant, pruned_masks()).to(place), recipe()
-        settings = replace(settings, max_epochs=2, padding_free=padding_free)
+        model = network(variant, pruned_masks()).to(place)
+        settings = recipe(max_epochs=2, padding_free=padding_free)
         history = train(model, data, settings, World(0, 1, place), Forgetful())
         found.append(torch.tensor([record["loss"] for record in history]))
     return max(_error(each, found[0]) for each in found[1:])

@@ -27,13 +27,13 @@ class Batch(NamedTuple):
     """What the network reads of some rows, on the device that computes.
 
     ``inputs`` are (B, T), without a mask where nothing is padded; ``labels`` (B,) or for tags
-    (B, T). ``places_P`` are the indices of real tokens among all B · T; None where all are.
+    (B, T). ``mask_BT`` is the mask once more, on the host; None where nothing is padded.
     """
 
     rows: Rows
     inputs: dict[str, Tensor]
     labels: Tensor
-    places_P: Tensor | None = None
+    mask_BT: Tensor | None
 
 
 def batch_of(
@@ -50,19 +50,18 @@ def batch_of(
     tensors = split.batch(rows, multiple_of=multiple_of)
     if bool(tensors["attention_mask"].all()):
         del tensors["attention_mask"]
-    else:
-        tensors["places"] = tensors["attention_mask"].flatten().nonzero().squeeze(1)
     inputs = {name: sent(tensor, device) for name, tensor in tensors.items()}
-    labels, places_P = inputs.pop("labels"), inputs.pop("places", None)
-    return Batch(rows, inputs, labels, places_P)
+    labels = inputs.pop("labels")
+    return Batch(rows, inputs, labels, tensors.get("attention_mask"))
 
 
 def without_padding(model: PreTrainedModel, batch: Batch) -> AbstractContextManager[None]:
     """Has a pass over a batch leave padding out, if there is any."""
-    if batch.places_P is None:
+    if batch.mask_BT is None:
         return nullcontext()
-    rows, width = batch.inputs["input_ids"].shape
-    return packed(model, batch.places_P, (rows, width))
+    rows, width = batch.mask_BT.shape
+    places_P = batch.mask_BT.flatten().nonzero().squeeze(1)
+    return packed(model, sent(places_P, batch.labels.device), (rows, width))
 
 
 def width_step(device: torch.device) -> int:

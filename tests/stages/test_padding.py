@@ -17,11 +17,10 @@ from doge_ray.config import Task
 from doge_ray.domains.batches import ordered_batches
 from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import BERT, encoder_layers, family_of, linear_at
-from doge_ray.encoders.packing import packed
 from doge_ray.objectives import OBJECTIVES, make_objective
 from doge_ray.stages.gradients import MicroBatch, Output, add_mean_gradient
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import Batch, batch_of, pass_over
+from doge_ray.stages.passes import Batch, batch_of, pass_over, without_padding
 from doge_ray.stages.train import train
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
@@ -38,7 +37,7 @@ SPLITS: dict[Task, EncodedRows] = {
 }
 
 
-def without_padding(split: EncodedRows, row: int) -> tuple[dict[str, Tensor], Tensor]:
+def cut_to_its_length(split: EncodedRows, row: int) -> tuple[dict[str, Tensor], Tensor]:
     """What the network reads of one row, as it would be packed: its own tokens and nothing else."""
     length = int(split.lengths_N[row])
     batch = split.batch(np.array([row]))
@@ -55,9 +54,8 @@ def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def logits_of(model: PreTrainedModel, batch: Batch, is_packed: bool) -> Tensor:
-    assert batch.places_P is not None
-    rows, width = batch.inputs["attention_mask"].shape
-    with packed(model, batch.places_P, (rows, width)) if is_packed else nullcontext():
+    assert batch.mask_BT is not None
+    with without_padding(model, batch) if is_packed else nullcontext():
         logits: Tensor = model(**batch.inputs).logits
     return logits
 
@@ -85,7 +83,7 @@ def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task, is_pac
     everything = batch_of(split, np.arange(len(split)), ALONE.device)
     together = logits_of(model, everything, is_packed)
     for row in range(len(split)):
-        inputs, labels = without_padding(split, row)
+        inputs, labels = cut_to_its_length(split, row)
         logits = model(**inputs).logits
         width = () if task == "classification" else (slice(logits.shape[1]),)
         torch.testing.assert_close(together[row][width], logits[0], rtol=1e-4, atol=1e-5)
