@@ -1,10 +1,11 @@
 """How fast one backward pass for a whole batch scores (``python -m benchmarks.scoring``).
 
 Against the floor, one forward pass and one backward pass to the first layer's context of the same
-batches, and against loops that take autograd's gradient by real gates example by example: without
-padding and with frozen weights, which is the best that such a loop can do; padded to max_length;
-and with ``loss.backward()``, which computes the gradients of all weights too. Every round measures
-all sides on each batch in turn; the loops take every eighth example of it.
+batches, of the last layer as much as is read; and against loops that take autograd's gradient by
+real gates example by example: without padding and with frozen weights, which is the best that such
+a loop can do; padded to max_length; and with ``loss.backward()``, which computes the gradients of
+all weights too. Every round measures all sides on each batch in turn; the loops take every eighth
+example of it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from doge_ray.domains.rows import EncodedSplit
 from doge_ray.encoders.families import encoder_layers, family_of, linear_at, unit_shape
 from doge_ray.encoders.gates import gated
 from doge_ray.encoders.initial import initial_model
+from doge_ray.encoders.packing import first_token_alone
 from doge_ray.stages.score import score
 
 Side = Callable[[PreTrainedModel, Encoded, Rows], None]
@@ -53,7 +55,8 @@ def floor(model: PreTrainedModel, data: Encoded, rows: Rows) -> None:
     hook = output.register_forward_pre_hook(
         lambda _, inputs: roots.append(inputs[0].requires_grad_(True))
     )
-    torch.autograd.grad(losses_of(model, data.train, rows).sum(), roots)
+    with first_token_alone(model):
+        torch.autograd.grad(losses_of(model, data.train, rows).sum(), roots)
     hook.remove()
 
 

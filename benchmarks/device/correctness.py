@@ -72,8 +72,9 @@ def unpadded(variant: str, device: torch.device) -> float:
         expected = copy.deepcopy(model).double()(**batch).logits
     mask_BT = batch["attention_mask"]
     places_P, (rows, width) = mask_BT.flatten().nonzero().squeeze(1), mask_BT.shape
+    first_B = (places_P % width == 0).nonzero().squeeze(1)
     model.to(device)
-    with torch.no_grad(), packed(model, places_P.to(device), (rows, width)):
+    with torch.no_grad(), packed(model, places_P.to(device), (rows, width), first_B.to(device)):
         return _error(model(**_on(device, batch)).logits, expected)
 
 

@@ -52,8 +52,8 @@ class TrainConfig(Section):
     )
     padding_free: bool = setting(
         False,
-        "compute nothing of padding but a part of attention: the same mathematics in less time, "
-        "with other draws of dropout",
+        "compute nothing of padding but a part of attention, and in the last layer only the token "
+        "that a classifier reads: the same mathematics in less time, with other draws of dropout",
         added=True,
     )
     snapshot_minutes: float = setting(

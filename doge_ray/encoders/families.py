@@ -94,6 +94,9 @@ class Family:
     position_bias: str | None = None
     """Argument of ``attention`` that brings a bias (B, H, T, T), which the encoder computes once,
     for the heads of all layers."""
+    attention_half: str | None = None
+    """The module that ends a layer's attention half, its residual sum included: what follows reads
+    nothing else, and takes each token by itself. None where that sum is no module's output."""
     shared: tuple[str, ...] = ()
     """Modules of the base model that only heads read, those of all layers. Those that a
     configuration leaves out are skipped."""
@@ -118,6 +121,7 @@ BERT = Family(
     ffn_first="intermediate.dense",
     ffn_last="output.dense",
     fresh=("bert.pooler.dense", "classifier"),
+    attention_half="attention",
 )
 ELECTRA = replace(BERT, fresh=("classifier.dense", "classifier.out_proj"))
 ROBERTA = replace(ELECTRA, longest_input=behind_padding, padding_index=own_padding)
@@ -141,6 +145,7 @@ DISTILBERT = Family(
     ffn_last="ffn.lin2",
     fresh=("pre_classifier", "classifier"),
     after_context=("out_lin",),
+    attention_half="sa_layer_norm",
 )
 MPNET = replace(
     BERT,

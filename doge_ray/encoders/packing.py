@@ -1,4 +1,4 @@
-"""Batches without padding: what an encoder computes of each token alone, for real tokens only.
+"""What a pass need not compute: padding, and in the last layer tokens that nothing reads.
 
 Shapes: B rows, T tokens of the longest, P real tokens of all rows, D hidden width.
 
@@ -7,6 +7,9 @@ mixes tokens: its module gets them back as rows, (B, T, D), so masks, positions 
 they always are, in every family. What it computes of padding is a quarter of a layer's arithmetic,
 its projections (a third or more where W_O is part of the module), and products of queries, keys and
 values, which are few while texts are shorter than a network is wide.
+
+A classifier of texts reads the first token. Behind the last layer's attention nothing mixes tokens,
+so the others' part of its FFN is of no use: two thirds of a layer's arithmetic.
 """
 
 from __future__ import annotations
@@ -26,7 +29,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def packed(model: PreTrainedModel, places_P: Tensor, shape: tuple[int, int]) -> Iterator[None]:
+def first_token_alone(model: PreTrainedModel) -> Iterator[None]:
+    """Let the forward passes of a classifier of texts go on with what it reads; it gives the same.
+
+    The last hidden states are (B, 1, D), where the architecture allows it.
+    """
+    with ExitStack() as hooks:
+        if (half := _last_attention_half(model)) is not None:
+            hooks.callback(_after(half, lambda rows_BTD: rows_BTD[:, :1]))
+        yield
+
+
+@contextmanager
+def packed(
+    model: PreTrainedModel,
+    places_P: Tensor,
+    shape: tuple[int, int],
+    first_B: Tensor | None = None,
+) -> Iterator[None]:
     """Let the forward passes of a network leave padding out; what they give stays as it is.
 
     Outside of the real tokens the last hidden states are zero instead of arbitrary.
@@ -35,21 +55,26 @@ def packed(model: PreTrainedModel, places_P: Tensor, shape: tuple[int, int]) -> 
         model: of a supported family, pruned or not.
         places_P: where the batch has real tokens, in ascending order, as indices of its B · T.
         shape: (B, T).
+        first_B: which of the real tokens begin a row; goes on with them alone as
+            ``first_token_alone`` does.
     """
 
     def pack(rows_BTD: Tensor) -> Tensor:
-        tokens_PD: Tensor = _Pack.apply(rows_BTD.flatten(0, 1), places_P)  # type: ignore[no-untyped-call]
-        return tokens_PD[None]
+        return _taken(rows_BTD.flatten(0, 1), places_P)[None]
 
     def unpack(tokens_1PD: Tensor) -> Tensor:
         rows_ND: Tensor = _Unpack.apply(tokens_1PD[0], places_P, math.prod(shape))  # type: ignore[no-untyped-call]
         return rows_ND.unflatten(0, shape)
 
-    family = family_of(model.config)
+    family, layers = family_of(model.config), encoder_layers(model)
+    half = None if first_B is None else _last_attention_half(model)
     with ExitStack() as hooks:
+        if first_B is not None and half is not None:
+            hooks.callback(_after(half, lambda rows_1PD: _taken(rows_1PD[0], first_B)[:, None]))
         for stretch in _stretches(model):
             hooks.callback(_before(stretch[0], pack))
-            hooks.callback(_after(stretch[-1], unpack))
+            if half is None or stretch[-1] is not layers[-1]:
+                hooks.callback(_after(stretch[-1], unpack))
             for layer in stretch:
                 attention = layer.get_submodule(family.attention)
                 hooks.callback(_before(attention, unpack))
@@ -59,10 +84,22 @@ def packed(model: PreTrainedModel, places_P: Tensor, shape: tuple[int, int]) -> 
 
 def _stretches(model: PreTrainedModel) -> list[list[nn.Module]]:
     """Layers between which nothing reads the hidden states."""
-    layers, between = encoder_layers(model), family_of(model.config).between_layers
-    if between in dict(model.base_model.named_modules()):
-        return [[layer] for layer in layers]
-    return [layers]
+    layers = encoder_layers(model)
+    return [[layer] for layer in layers] if _reads_between(model) else [layers]
+
+
+def _reads_between(model: PreTrainedModel) -> bool:
+    between = family_of(model.config).between_layers
+    return between in dict(model.base_model.named_modules())
+
+
+def _last_attention_half(model: PreTrainedModel) -> nn.Module | None:
+    """What ends it, unless something behind it reads more than the first token."""
+    family, layers = family_of(model.config), encoder_layers(model)
+    is_read_between = len(layers) == 1 and _reads_between(model)
+    if family.attention_half is None or is_read_between:
+        return None
+    return layers[-1].get_submodule(family.attention_half)
 
 
 def _before(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[[], None]:
@@ -85,6 +122,11 @@ def _after(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Callable[[]
         return (change(output[0]), *output[1:])
 
     return module.register_forward_hook(hook).remove
+
+
+def _taken(rows_ND: Tensor, places_P: Tensor) -> Tensor:
+    tokens_PD: Tensor = _Pack.apply(rows_ND, places_P)  # type: ignore[no-untyped-call]
+    return tokens_PD
 
 
 class _Pack(torch.autograd.Function):

@@ -22,7 +22,7 @@ from doge_ray.engine.schedule.simulation import Simulated, simulate
 from doge_ray.engine.schedule.steps import Shape, Step, steps_of
 from doge_ray.engine.work.devices import own_device
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import batch_of, width_step
+from doge_ray.stages.passes import batch_of, width_step, without_unread
 from doge_ray.stages.precision import scoring_in
 from doge_ray.stages.recipe import steps_per_epoch
 from doge_ray.stages.training import Training
@@ -132,14 +132,18 @@ def measure(prepared: Prepared) -> Costs:
     step = width_step(world.device)
 
     def predict(rows: Rows) -> None:
-        with torch.inference_mode():
-            model(**batch_of(data.train, rows, world.device, step).inputs).logits.cpu()
+        batch = batch_of(data.train, rows, world.device, step)
+        with torch.inference_mode(), without_unread(model, batch):
+            model(**batch.inputs).logits.cpu()
 
     with GateGradients(model) as gates:
 
         def score(rows: Rows) -> None:
             batch = batch_of(data.train, rows, world.device, step)
-            with scoring_in(world.device, config.scoring.score_precision):
+            with (
+                without_unread(model, batch),
+                scoring_in(world.device, config.scoring.score_precision),
+            ):
                 losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
                 gates.sensitivities(losses_B, config.scoring.granularity)[0].cpu()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from doge_ray.domains.rows import EncodedRows
-from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over
+from doge_ray.stages.passes import FORWARD_BATCH, Batch, pass_over, without_unread
 from doge_ray.stages.precision import autocast
 from doge_ray.stages.recipe import Precision
 from doge_ray.stages.world import World
@@ -37,7 +37,7 @@ def predict(
     finite: list[bool] = []
 
     def assign(batch: Batch) -> None:
-        with autocast(world.device, precision):
+        with without_unread(model, batch), autocast(world.device, precision):
             logits = model(**batch.inputs).logits
         finite.append(bool(logits.isfinite().all()))
         split.assign(predictions, batch.rows, logits.argmax(-1).cpu().numpy())

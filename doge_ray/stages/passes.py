@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from doge_ray.domains.batches import Rows, ordered_batches
 from doge_ray.domains.rows import WIDTH_STEP, EncodedRows
-from doge_ray.encoders.packing import packed
+from doge_ray.encoders.packing import first_token_alone, packed
 from doge_ray.stages.memory import in_parts_that_fit
 from doge_ray.stages.world import World
 
@@ -34,6 +34,11 @@ class Batch(NamedTuple):
     inputs: dict[str, Tensor]
     labels: Tensor
     mask_BT: Tensor | None
+
+    @property
+    def is_of_texts(self) -> bool:
+        """Whether each text has a label, and not each word."""
+        return self.labels.ndim == 1
 
 
 def batch_of(
@@ -55,13 +60,20 @@ def batch_of(
     return Batch(rows, inputs, labels, tensors.get("attention_mask"))
 
 
+def without_unread(model: PreTrainedModel, batch: Batch) -> AbstractContextManager[None]:
+    """Has a pass over a batch leave out what the classifier does not read."""
+    return first_token_alone(model) if batch.is_of_texts else nullcontext()
+
+
 def without_padding(model: PreTrainedModel, batch: Batch) -> AbstractContextManager[None]:
-    """Has a pass over a batch leave padding out, if there is any."""
+    """The same, and padding too."""
     if batch.mask_BT is None:
-        return nullcontext()
-    rows, width = batch.mask_BT.shape
+        return without_unread(model, batch)
+    device, (rows, width) = batch.labels.device, batch.mask_BT.shape
     places_P = batch.mask_BT.flatten().nonzero().squeeze(1)
-    return packed(model, sent(places_P, batch.labels.device), (rows, width))
+    lengths_B = batch.mask_BT.sum(1)
+    first_B = sent(lengths_B.cumsum(0) - lengths_B, device) if batch.is_of_texts else None
+    return packed(model, sent(places_P, device), (rows, width), first_B)
 
 
 def width_step(device: torch.device) -> int:

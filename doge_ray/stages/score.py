@@ -15,7 +15,7 @@ from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import Batch, domains_of, pass_over
+from doge_ray.stages.passes import Batch, domains_of, pass_over, without_unread
 from doge_ray.stages.precision import ScoringPrecision, scoring_in
 from doge_ray.stages.world import World
 from doge_ray.tickets.importance import Moments
@@ -51,7 +51,7 @@ def score(
     with GateGradients(model) as gates:
 
         def add(batch: Batch) -> None:
-            with scoring_in(world.device, precision):
+            with without_unread(model, batch), scoring_in(world.device, precision):
                 losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
                 head_BLH, ffn_BL = gates.sensitivities(losses_B, granularity)
             domains_B = domains_of(split, batch.rows)

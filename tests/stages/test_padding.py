@@ -1,11 +1,13 @@
 """Padding changes nothing: a batch gives what its rows give alone, without any, in every family.
 
-So does one that is packed. Scores are compared so in ``tests/encoders/test_gates.py``.
+So does one of which padding, or what nothing reads, is left out. Scores are compared so in
+``tests/encoders/test_gates.py``, and without what nothing reads in ``test_score.py``.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from doge_ray.encoders.families import BERT, encoder_layers, family_of, linear_a
 from doge_ray.objectives import OBJECTIVES, make_objective
 from doge_ray.stages.gradients import MicroBatch, Output, add_mean_gradient
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import Batch, batch_of, pass_over, without_padding
+from doge_ray.stages.passes import Batch, batch_of, pass_over, without_padding, without_unread
 from doge_ray.stages.train import train
 from doge_ray.stages.training import Training
 from doge_ray.stages.world import World
@@ -35,6 +37,13 @@ SPLITS: dict[Task, EncodedRows] = {
     "classification": random_split(12),
     "tagging": random_tagged_split(12),
 }
+Way = Callable[[PreTrainedModel, Batch], AbstractContextManager[None]]
+WAYS: dict[str, Way] = {
+    "padded": lambda *_: nullcontext(),
+    "without unread": without_unread,
+    "without padding": without_padding,
+}
+EVERY_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 def cut_to_its_length(split: EncodedRows, row: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -53,19 +62,18 @@ def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
     return found
 
 
-def logits_of(model: PreTrainedModel, batch: Batch, is_packed: bool) -> Tensor:
-    assert batch.mask_BT is not None
-    with without_padding(model, batch) if is_packed else nullcontext():
+def logits_of(model: PreTrainedModel, batch: Batch, way: Way) -> Tensor:
+    with way(model, batch):
         logits: Tensor = model(**batch.inputs).logits
     return logits
 
 
-def all_gradients(model: PreTrainedModel, split: EncodedRows, is_packed: bool) -> dict[str, Tensor]:
+def all_gradients(model: PreTrainedModel, split: EncodedRows, way: Way) -> dict[str, Tensor]:
     """Of the mean loss of all rows, as training takes them."""
 
     def forward(rows: np.ndarray, _: bool) -> Output:
         batch = batch_of(split, rows, ALONE.device)
-        logits = logits_of(model, batch, is_packed)
+        logits = logits_of(model, batch, way)
         nothing = logits.new_empty(len(logits), 0)
         return Output(logits, batch.labels, torch.zeros(len(rows), dtype=torch.long), nothing)
 
@@ -74,14 +82,15 @@ def all_gradients(model: PreTrainedModel, split: EncodedRows, is_packed: bool) -
     return gradients(model)
 
 
-@pytest.mark.parametrize("is_packed", [False, True], ids=["padded", "packed"])
+@EVERY_WAY
 @pytest.mark.parametrize("task", ["classification", "tagging"])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task, is_packed: bool) -> None:
+def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task, way: Way) -> None:
     split, model = SPLITS[task], tiny(variant, task=task)
-    found = all_gradients(model, split, is_packed)
+    found = all_gradients(model, split, way)
     everything = batch_of(split, np.arange(len(split)), ALONE.device)
-    together = logits_of(model, everything, is_packed)
+    assert everything.mask_BT is not None
+    together = logits_of(model, everything, way)
     for row in range(len(split)):
         inputs, labels = cut_to_its_length(split, row)
         logits = model(**inputs).logits
@@ -95,29 +104,47 @@ def test_of_a_training_step_and_of_a_prediction(variant: str, task: Task, is_pac
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-5 * largest)
 
 
+@EVERY_WAY
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_pruned_network_is_packed_too(variant: str) -> None:
+def test_of_a_pruned_network(variant: str, way: Way) -> None:
     split, model = SPLITS["classification"], network(variant, pruned_masks())
     batch = batch_of(split, np.arange(len(split)), ALONE.device)
-    padded, found = (logits_of(model, batch, is_packed) for is_packed in (False, True))
-    torch.testing.assert_close(found, padded, rtol=1e-4, atol=1e-5)
+    padded = model(**batch.inputs).logits
+    torch.testing.assert_close(logits_of(model, batch, way), padded, rtol=1e-4, atol=1e-5)
 
 
+@EVERY_WAY
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_nothing_but_attention_sees_padding(variant: str) -> None:
-    """And afterwards everything does, as before."""
+def test_of_a_single_layer(variant: str, way: Way) -> None:
+    """That of DeBERTa may have a convolution behind it, which reads every token."""
     split, model = SPLITS["classification"], tiny(variant)
+    del model.base_model.get_submodule(family_of(model.config).layers)[1:]
+    batch = batch_of(split, np.arange(len(split)), ALONE.device)
+    padded = model(**batch.inputs).logits
+    torch.testing.assert_close(logits_of(model, batch, way), padded, rtol=1e-4, atol=1e-5)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("task", ["classification", "tagging"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_an_ffn_computes(variant: str, task: Task, way: Way) -> None:
+    """And afterwards it computes everything, as before."""
+    split, model = SPLITS[task], tiny(variant, task=task)
     batch, family, seen = batch_of(split, np.arange(12), ALONE.device), family_of(model.config), []
     for layer in encoder_layers(model):
         for path in (family.ffn_first, family.ffn_last):
             linear_at(layer, path).register_forward_pre_hook(
                 lambda _, args: seen.append(args[0].shape[:-1].numel())
             )
-    for is_packed in (True, False):
-        logits_of(model, batch, is_packed)
-    tokens, grid = int(split.lengths_N.sum()), batch.inputs["input_ids"].numel()
+    grid, tokens = batch.inputs["input_ids"].numel(), int(split.lengths_N.sum())
     assert tokens < grid
-    assert seen == [tokens] * 2 * NUM_LAYERS + [grid] * 2 * NUM_LAYERS
+    every = tokens if way is without_padding else grid
+    can_go_on_alone = task == "classification" and "modernbert" not in variant
+    last = 12 if can_go_on_alone and way is not WAYS["padded"] else every
+    for each, expected in ((way, [every, every, last]), (WAYS["padded"], [grid] * NUM_LAYERS)):
+        seen.clear()
+        logits_of(model, batch, each)
+        assert seen == [count for count in expected for _ in range(2)]
 
 
 @pytest.mark.parametrize("task", ["classification", "tagging"])

@@ -139,9 +139,9 @@ class Graph:
         inputs = dict(vars(recipe))
         # How a batch is cut up does not change its gradient, nor a snapshot what it is taken of.
         del inputs["micro_batch_size"], inputs["snapshot_minutes"]
-        del inputs["objective"]
-        if not recipe.padding_free:  # as all were, before they could be otherwise
-            del inputs["padding_free"]
+        del inputs["objective"], inputs["padding_free"]
+        if recipe.padding_free:  # otherwise nothing, as before it could be told
+            inputs["leaves_out"] = "padding, and of the last layer what nothing reads"
         if recipe.objective is not None:
             inputs["objective"] = recipe.objective.identity()
         return _stage(
