@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import traceback
@@ -37,6 +38,8 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
         # A fault of ours or of a library's, which may name an address with its password.
         write(redacted(traceback.format_exc()), error=True)
         sys.exit(1)
+    finally:
+        gc.freeze()  # or Python looks for garbage in all that was imported before it ends
 
 
 def explained(error: Exception) -> str:

@@ -7,9 +7,7 @@ Ray.
 from __future__ import annotations
 
 import argparse
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from doge_ray.arguments import Parser
 from doge_ray.command import run_command
@@ -42,24 +40,11 @@ def main(arguments: Sequence[str]) -> None:
         say(console, "written", f"{place}: report.html, figures/, summary.md")
         return
     results = Storage(storage)
-    with _no_search_for_garbage():
-        book = open_book(options.name, storage)
-        records = publish_tables(book, results)
-        console.print(terminal(with_oracle(records), records.name))
-        publish_report(records, book.pipeline.graph, results)
+    book = open_book(options.name, storage)
+    records = publish_tables(book, results)
+    console.print(terminal(with_oracle(records), records.name))
+    publish_report(records, book.pipeline.graph, results)
     say(console, "written", f"{quoted(results.below(options.name))}: {', '.join(WRITTEN)}")
-
-
-@contextmanager
-def _no_search_for_garbage() -> Iterator[None]:
-    """Nearly all that is made stays in use: looking through it is a sixth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:
