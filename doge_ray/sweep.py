@@ -127,7 +127,7 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     """The whole of a sweep; Ctrl-C leaves the tables of what there is."""
     from doge_ray.engine.cluster.start import ray_cluster
     from doge_ray.engine.search.progress import SweepProgress
-    from doge_ray.engine.sweep import Sweep, is_finished
+    from doge_ray.engine.sweep import Sweep, furnished, is_finished
     from doge_ray.reporting.comparison import with_oracle
     from doge_ray.reporting.tables import terminal
 
@@ -135,7 +135,8 @@ def run(prepared: Prepared, console: Console, address: str | None = None) -> Non
     with ExitStack() as stack:
         stack.enter_context(prepared.store.locked())
         if not is_finished(prepared):
-            prepared = prepared.on(stack.enter_context(ray_cluster(config, address)))
+            with furnished(prepared):
+                prepared = prepared.on(stack.enter_context(ray_cluster(config, address)))
         stack.enter_context(progress.live(_num_trials(config)))
         sweep = Sweep.start(prepared, progress)
         try:

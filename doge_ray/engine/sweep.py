@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from doge_ray.engine.prepare import Prepared
@@ -13,7 +16,7 @@ from doge_ray.engine.search.carry_out import carry_out
 from doge_ray.engine.search.diary import Diary
 from doge_ray.engine.search.progress import SweepProgress
 from doge_ray.engine.tracking.outbox import Outbox
-from doge_ray.engine.tracking.tracker import Tracker
+from doge_ray.engine.tracking.tracker import Tracker, make_database
 from doge_ray.engine.trials.book import Book
 from doge_ray.engine.trials.finished import has_nothing_left
 from doge_ray.engine.trials.journal import Journal
@@ -32,14 +35,11 @@ class Sweep:
 
     @classmethod
     def start(cls, prepared: Prepared, progress: SweepProgress) -> Sweep:
-        """Tidy up, open the sweep's journal and MLflow run, and publish θ0."""
-        config = prepared.config
+        """Tidy up; open the sweep's journal and MLflow run."""
         prepared.discard_remains()
         prepared.store.survey()
         claim_folder(prepared.results, prepared.graph, prepared.data.audit)
-        tracker = Tracker(config, prepared.graph.science, prepared.results.root)
-        for replicate in range(config.replicates + 1):
-            prepared.initialise(trial_seed(config.seed, replicate))
+        tracker = Tracker(prepared.config, prepared.graph.science, prepared.results.root)
         book, outbox = _open_book(prepared), Outbox(progress.line)
         return cls(prepared, Diary(book, Retention(book), tracker, outbox, progress))
 
@@ -71,6 +71,25 @@ class Sweep:
             publish_tables(self.diary.book, self.prepared.results)
         finally:
             self.diary.outbox.put(lambda: self.diary.tracker.close("KILLED"))
+
+
+@contextmanager
+def furnished(prepared: Prepared) -> Iterator[None]:
+    """Publish θ0 of every seed, and make MLflow's database, beside what is done meanwhile.
+
+    Neither needs Ray, whose start waits for other processes most of its time.
+    """
+    config = prepared.config
+    seeds = [trial_seed(config.seed, replicate) for replicate in range(config.replicates + 1)]
+    beside = ThreadPoolExecutor(1)
+    try:
+        database = beside.submit(make_database, config.storage)
+        models = [beside.submit(prepared.initialise, seed) for seed in seeds]
+        yield
+        for each in (database, *models):
+            each.result()
+    finally:
+        beside.shutdown(cancel_futures=True)
 
 
 def is_finished(prepared: Prepared) -> bool:

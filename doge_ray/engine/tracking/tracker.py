@@ -11,6 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,8 @@ class Tracker:
     """
 
     def __init__(self, config: SweepConfig, science: Mapping[str, Any], place: str) -> None:
-        for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        for name, value in _MANNERS.items():
-            os.environ.setdefault(name, value)
         self.uri = tracking_uri(config.storage)
-        self.client = MlflowClient(tracking_uri=self.uri)
+        self.client = _client(self.uri)
         self.runs: dict[str, str] = {}
         self.keys: dict[str, str] = {}
         self._of_name: dict[str, set[str]] = {}
@@ -236,6 +233,22 @@ class Tracker:
             [Param(name, value) for name, value in (params or {}).items()],
             [RunTag(name, value) for name, value in (tags or {}).items()],
         )
+
+
+def make_database(storage: str) -> None:
+    """Have MLflow make its database file, if it is to be one: two seconds, the first time."""
+    uri = tracking_uri(storage)
+    if database_file(uri) is not None:
+        with suppress(MlflowException, sqlite3.Error):  # whoever opens a run in it will say so
+            _client(uri).search_experiments(max_results=1)
+
+
+def _client(uri: str) -> MlflowClient:
+    for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, value in _MANNERS.items():
+        os.environ.setdefault(name, value)
+    return MlflowClient(tracking_uri=uri)
 
 
 def _artifacts(storage: str) -> str:
