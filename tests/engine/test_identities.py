@@ -54,9 +54,15 @@ VARIANTS = {
     "released": ("mnli", ["scoring.method=authors_code", "scoring.batch_size=8", "num_sources=3"]),
     "in pieces": (
         "quickstart",
-        ["micro_batch_size=4", "trial_workers=2", "precision=fp32", "padding_free=false"],
+        [
+            "micro_batch_size=4",
+            "trial_workers=2",
+            "precision=fp32",
+            "padding_free=false",
+            "limit=150",
+        ],
     ),
-    "as it was": ("quickstart", ["padding_free=false"]),
+    "as it was": ("quickstart", ["padding_free=false", "limit=150"]),
     "objectives": ("amazon", ["methods=[dense, irm, group_dro, vrex, coral, doge+irm]"]),
     "own files": (
         "quickstart",
