@@ -38,7 +38,7 @@ def test_all_of_it_is_there_in_the_end(prepared: Prepared) -> None:
 def test_what_goes_wrong_is_told_of(prepared: Prepared) -> None:
     weights = next(Path(prepared.config.model).glob("*.safetensors"))
     weights.write_bytes(b"cut off")
-    with pytest.raises(Exception, match="model.safetensors"), furnished(prepared):
+    with pytest.raises(Exception, match=r"model\.safetensors"), furnished(prepared):
         pass
 
 

@@ -13,7 +13,12 @@ from matplotlib.colors import to_rgb
 from doge_ray.reporting.figures import activations, quadrants, stability, ticket_map
 from doge_ray.reporting.figures.drawing import Plan, render
 from doge_ray.reporting.figures.gallery import GALLERY, draw_all
-from doge_ray.reporting.figures.style import NotDrawnError, domain_colors, method_style
+from doge_ray.reporting.figures.style import (
+    NotDrawnError,
+    domain_colors,
+    drawn_domains,
+    method_style,
+)
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.draw import draw_ticket
 from doge_ray.tickets.levels import PAPER_LEVELS
@@ -58,6 +63,29 @@ def test_drawn_without_a_warning_and_the_same_each_time(plan: Plan):
 def test_other_data_are_another_picture(plan: Plan):
     files, others = render(plan.draw(FULL)), render(plan.draw(otherwise(FULL)))
     assert all(files[form] != others[form] for form in files)
+
+
+@PLANS
+def test_a_thousand_domains_are_drawn_as_well(plan: Plan):
+    names = tuple(f"domain {d}" for d in range(1000))
+    counts, copies = np.full(1000, 40.0), np.arange(1000) % 3
+    active = replace(
+        FULL.active,
+        domains=names,
+        count_D=counts,
+        active_DLF=FULL.active.active_DLF[copies],
+    )
+    one = FULL.moments[0]
+    sums = {name: sums[copies] for name, sums in vars(one).items() if "sum" in name}
+    many = replace(one, domains=names, count_D=counts, **sums)
+    files = render(plan.draw(replace(FULL, active=active, moments={0: many})))
+    assert len(files["svg"]) < 2e6
+
+
+def test_the_domains_that_are_drawn_have_most_examples():
+    counts = np.where(np.arange(1000) % 100 == 5, 20.0, 10.0)
+    assert drawn_domains(counts).tolist() == [0, 1, *range(5, 1000, 100)]
+    assert drawn_domains(counts[:12]).tolist() == [*range(12)]
 
 
 @PLANS

@@ -1,6 +1,6 @@
 """Figures 1 and 6 of the paper: which neurons fire for which domain.
 
-Shapes: D domains, L layers, F neurons of a block, S of them shown.
+Shapes: D domains that are drawn, L layers, F neurons of a block, S of them shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from doge_ray.reporting.figures.style import SHADES, NotDrawnError, legible, styled
+from doge_ray.reporting.figures.style import (
+    SHADES,
+    NotDrawnError,
+    drawn_domains,
+    legible,
+    styled,
+)
 from doge_ray.reporting.records import SweepRecords
 
 SHOWN = 35
@@ -32,7 +38,8 @@ def draw(
     """
     if records.active is None:
         raise NotDrawnError("The fine-tuned model of the search was not looked into yet.")
-    share_DLF = records.active.shares()
+    drawn = drawn_domains(records.active.count_D)
+    share_DLF = records.active.shares()[drawn]
     num_domains, num_layers, _ = share_DLF.shape
     layers = layers or tuple(dict.fromkeys((0, num_layers // 2, num_layers - 1)))
     figure = Figure(figsize=(7.6, 0.7 + len(layers) * (0.6 + 0.24 * num_domains)))
@@ -47,7 +54,9 @@ def draw(
             edgecolors="white",
             linewidth=0.8,
         )
-        axes.set_yticks(np.arange(num_domains) + 0.5, legible(records.active.domains))
+        axes.set_yticks(
+            np.arange(num_domains) + 0.5, legible([records.active.domains[d] for d in drawn])
+        )
         axes.set_ylim(num_domains, 0)
         axes.set_xticks(np.arange(len(shown_S)) + 0.5, map(str, shown_S), rotation=90, fontsize=6)
         axes.tick_params(length=0)

@@ -16,7 +16,10 @@ from doge_ray.reporting.figures import (
     variance_weight,
 )
 from doge_ray.reporting.figures.drawing import Drawing, Plan, drawn
+from doge_ray.reporting.figures.style import MOST_DOMAINS
 from doge_ray.reporting.records import SweepRecords
+
+_FEW = f" Of more than {MOST_DOMAINS} domains those with most examples are shown."
 
 GALLERY: tuple[Plan[SweepRecords], ...] = (
     Plan(
@@ -41,7 +44,8 @@ GALLERY: tuple[Plan[SweepRecords], ...] = (
         "The score of every unit, by domain (paper, figure 4)",
         "One pie per head and FFN block of the chosen dense model. Radius: mean normalised score, "
         "as a share of the largest of its kind. Slices: the domains' shares; even slices are "
-        "domain-general units, one large slice is a domain-specific one. From one model's scores.",
+        "domain-general units, one large slice is a domain-specific one. From one model's scores."
+        + _FEW,
         score_pies.draw,
     ),
     Plan(
@@ -93,13 +97,13 @@ GALLERY: tuple[Plan[SweepRecords], ...] = (
         "active means that the value before the activation function exceeds -2 at the first "
         "token. A column of one shade is a domain-general neuron; a column whose shades differ "
         "is a domain-specific one. A block that is all dark says only that -2 parts nothing there. "
-        "On the training split.",
+        "On the training split." + _FEW,
         partial(activations.draw, neurons="sampled"),
     ),
     Plan(
         "activations_first",
         "The first 35 neurons instead (paper, figure 6)",
-        "As before, without drawing: neurons 0 to 34 of the same blocks.",
+        "As before, without drawing: neurons 0 to 34 of the same blocks." + _FEW,
         partial(activations.draw, neurons="first"),
     ),
 )

@@ -1,6 +1,6 @@
 """Figure 4 of the paper: a pie for every head and FFN block.
 
-Shapes: D domains, L layers, H heads of a layer.
+Shapes: D domains, S of them drawn, L layers, H heads of a layer, X units of a kind in a layer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Wedge
 from rich.cells import cell_len
 
-from doge_ray.reporting.figures.style import FAINT, NotDrawnError, domain_colors, legible, styled
+from doge_ray.reporting.figures.style import (
+    FAINT,
+    NotDrawnError,
+    domain_colors,
+    drawn_domains,
+    legible,
+    styled,
+)
 from doge_ray.reporting.records import SweepRecords
 from doge_ray.tickets.importance import domain_scores
 
@@ -23,26 +30,28 @@ _LEGEND_LINE, _LETTER = 0.2, 0.07  # inches
 
 @styled
 def draw(records: SweepRecords) -> Figure:
-    """Radius: mean normalised score over domains. Slices: the domains' shares of it."""
+    """Radius: mean normalised score over domains. Slices: the shares of those drawn."""
     if 0 not in records.moments:
         raise NotDrawnError("The fine-tuned model of the search is not scored yet.")
     moments = records.moments[0]
     normalize = records.config.scoring.normalize
     head_DLH, ffn_DL = domain_scores(moments, normalize)
     num_layers, num_heads = moments.shape
-    names = legible(moments.domains)
+    shown = drawn_domains(moments.count_D)
+    names = legible([moments.domains[d] for d in shown])
     width = 1.2 + 0.45 * (num_heads + 2)
     columns = _legend_columns(names, width)
     more_lines = -(-len(names) // columns) - 1
     figure = Figure(figsize=(width, 1.0 + 0.45 * num_layers + _LEGEND_LINE * more_lines))
     axes = figure.subplots()
-    colors = domain_colors(len(moments.domains))
+    colors = domain_colors(len(shown))
     for scores_DLX, left in ((head_DLH, 0.0), (ffn_DL[..., None], num_heads + 0.6)):
-        largest = scores_DLX.mean(0).max() or 1.0
-        for layer in range(num_layers):
-            for index in range(scores_DLX.shape[2]):
-                center = left + index + 0.5, layer + 0.5
-                axes.add_collection(_pie(scores_DLX[:, layer, index], center, largest, colors))
+        mean_LX = scores_DLX.mean(0)
+        radius_LX = _LARGEST * mean_LX / (mean_LX.max() or 1.0)
+        for (layer, index), radius in np.ndenumerate(radius_LX):
+            center = left + index + 0.5, layer + 0.5
+            scores_S = scores_DLX[shown, layer, index]
+            axes.add_collection(_pie(scores_S, center, radius, colors))
     axes.set_xlim(-0.1, num_heads + 1.7)
     axes.set_ylim(-0.1, num_layers + 0.1)
     axes.set_aspect("equal")
@@ -68,17 +77,16 @@ def _legend_columns(names: Sequence[str], width: float) -> int:
 
 
 def _pie(
-    scores_D: np.ndarray, center: tuple[float, float], largest: float, colors: list[object]
+    scores_S: np.ndarray, center: tuple[float, float], radius: float, colors: list[object]
 ) -> PatchCollection:
-    """One unit; its radius is its mean as a share of the largest mean of its kind."""
-    total = scores_D.sum()
-    ends = 90 - 360 * np.cumsum([0.0, *(scores_D / (total or 1.0))])
-    radius = _LARGEST * scores_D.mean() / largest
+    """One unit."""
+    total = scores_S.sum()
+    ends = 90 - 360 * np.cumsum([0.0, *(scores_S / (total or 1.0))])
     # Clockwise from the top, as the legend reads from the left.
     wedges = [
-        Wedge(center, radius, ends[d + 1], ends[d])
-        for d in range(len(scores_D))
-        if ends[d] > ends[d + 1]
+        Wedge(center, radius, ends[s + 1], ends[s])
+        for s in range(len(scores_S))
+        if ends[s] > ends[s + 1]
     ]
-    drawn = [colors[d] for d in range(len(scores_D)) if ends[d] > ends[d + 1]]
+    drawn = [colors[s] for s in range(len(scores_S)) if ends[s] > ends[s + 1]]
     return PatchCollection(wedges, facecolors=drawn, edgecolors="white", linewidths=0.4)

@@ -7,8 +7,10 @@ from functools import wraps
 from typing import Any, Literal, NamedTuple, ParamSpec
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from doge_ray.domains.names import shortened
 
@@ -71,6 +73,10 @@ _OTHERS = (
 )
 
 
+MOST_DOMAINS = 12
+"""That a figure shows one by one: more could not be told apart."""
+
+
 class NotDrawnError(Exception):
     """The data for a figure are not there; the message says why, as a sentence."""
 
@@ -84,6 +90,11 @@ def method_style(method: str, methods: Sequence[str]) -> MethodStyle:
 def legible(domains: Sequence[str]) -> list[str]:
     """Names that leave room for the drawing."""
     return shortened(domains, 32)
+
+
+def drawn_domains(count_D: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Those that a figure has room for, in their order: the ones with most examples."""
+    return np.sort(np.argsort(-count_D, kind="stable")[:MOST_DOMAINS])
 
 
 def domain_colors(number: int) -> list[Any]:
