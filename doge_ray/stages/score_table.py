@@ -115,7 +115,8 @@ def _moments(table: pa.Table) -> Moments:
     if not covered or there != _units(domains, num_layers, num_heads):
         raise ValueError(f"{len(table)} rows do not cover every domain, layer and unit once")
     moments = Moments.zeros(domains, num_layers, num_heads)
-    place = np.array([domains.index(domain) for domain in columns["domain"]])
+    places = {domain: place for place, domain in enumerate(domains)}
+    place = np.array([places[domain] for domain in columns["domain"]])
     heads = place[is_head], columns["layer"][is_head], columns["index"][is_head]
     ffns = place[~is_head], columns["layer"][~is_head]
     moments.head_sum_DLH[heads] = columns["sum"][is_head]
