@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, groupby, islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ from doge_ray.domains.names import shortened
 from doge_ray.terminal import styled
 
 NAME_CELLS = 40  # of a terminal, for a domain
+MOST_DOMAINS = 20
+"""Of a split, that stand in the terminal with a line of their own."""
 Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
 
 
@@ -140,7 +142,7 @@ def _found(text: Text, seen: set[tuple[str, ...]]) -> NDArray[np.bool_]:
 
 
 def audit_overview(audit: Audit) -> Table:
-    """A compact table, one line per domain and split, for the terminal."""
+    """A compact table, one line per domain and split, for the terminal; the report has all."""
     duplicated, rows = audit.duplicated_targets
     caption = (
         f"{duplicated:,} of {rows:,} target rows ({duplicated / rows:.1%}) are in the sources too. "
@@ -152,15 +154,20 @@ def audit_overview(audit: Audit) -> Table:
         table.add_column(heading, justify="right")
     table.add_column(f"> {audit.max_length} tokens", justify="right")
     table.add_column("duplicated", justify="right", no_wrap=True)
-    names = shortened([part.domain for part in audit.splits], NAME_CELLS)
-    for part, domain in zip(audit.splits, names, strict=True):
-        shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
-        table.add_row(
-            part.split,
-            styled(domain),
-            f"{part.rows:,}",
-            *(styled(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
-            f"{part.truncated / part.rows:.1%}",
-            f"{part.duplicated / part.rows:.1%}" if part.split != "train" else "",
-        )
+    for split, parts in groupby(audit.splits, lambda part: part.split):
+        shown, others = (list(islice(parts, most)) for most in (MOST_DOMAINS, None))
+        names = shortened([part.domain for part in shown], NAME_CELLS)
+        for part, domain in zip(shown, names, strict=True):
+            shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
+            table.add_row(
+                split,
+                styled(domain),
+                f"{part.rows:,}",
+                *(styled(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
+                f"{part.truncated / part.rows:.1%}",
+                f"{part.duplicated / part.rows:.1%}" if split != "train" else "",
+            )
+        if others:
+            rows = sum(part.rows for part in others)
+            table.add_row(split, f"({len(others):,} more)", f"{rows:,}")
     return table

@@ -83,3 +83,16 @@ def test_long_domains_can_be_told_apart_at_eighty_columns():
         names[-1] += row[2].strip()
     assert len(set(names)) == 4
     assert names[2:] == domains[2:]
+
+
+def test_of_many_domains_some_have_a_line_and_the_others_one_together():
+    parts = [
+        SplitAudit(split, f"domain {d}", (2, 1), 0, 0)
+        for split in ("train", "test")
+        for d in range(1000)
+    ]
+    screen = io.StringIO()
+    Console(width=120, file=screen).print(audit_overview(Audit(("no", "yes"), 16, tuple(parts))))
+    lines = [line for line in screen.getvalue().splitlines() if line.startswith("│")]
+    assert len(lines) == 2 * (20 + 1)
+    assert sum("(980 more) │ 2,940" in line for line in lines) == 2
