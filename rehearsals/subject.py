@@ -150,5 +150,6 @@ class Subject:
         client = MlflowClient(self.variables.get("MLFLOW_TRACKING_URI", place))
         experiment = client.get_experiment_by_name("doge_ray")
         assert experiment is not None
-        found = client.search_runs([experiment.experiment_id], max_results=1000)
+        most = 50_000  # MLflow's own: a soak has more than its default
+        found = client.search_runs([experiment.experiment_id], max_results=most)
         return Counter(run.info.run_name for run in found if run.info.status == "FINISHED")
