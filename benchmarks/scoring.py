@@ -1,11 +1,11 @@
 """How fast one backward pass for a whole batch scores (``python -m benchmarks.scoring``).
 
 Against the floor, one forward pass and one backward pass to the first layer's context of the same
-batches, of the last layer as much as is read; and against loops that take autograd's gradient by
-real gates example by example: without padding and with frozen weights, which is the best that such
-a loop can do; padded to max_length; and with ``loss.backward()``, which computes the gradients of
-all weights too. Every round measures all sides on each batch in turn; the loops take every eighth
-example of it.
+batches; and against loops that take autograd's gradient by real gates example by example: without
+padding and with frozen weights, which is the best that such a loop can do; padded to max_length;
+and with ``loss.backward()``, which computes the gradients of all weights too. All sides compute of
+the last layer's FFN what is read. Every round measures all of them on each batch in turn; the loops
+take every eighth example of it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def one_by_one(
     for row in rows:
         head_gates = torch.ones(num_layers, num_heads, requires_grad=True)
         ffn_gates = torch.ones(num_layers, requires_grad=True)
-        with gated(model, head_gates, ffn_gates):
+        with first_token_alone(model), gated(model, head_gates, ffn_gates):
             losses_of(model, data.train, row[None], pad_to).sum().backward()
         model.zero_grad()
     model.requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import signal
 import sys
@@ -23,6 +24,7 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
     # Sent by ``ray job stop``, schedulers and containers: it goes the way of Ctrl-C, also where a
     # shell started the command with SIGINT ignored.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    atexit.register(gc.freeze)  # or Python ends with a search for garbage in all that was imported
     try:
         main(sys.argv[1:])
     except InputError as error:
@@ -38,8 +40,6 @@ def run_command(main: Callable[[Sequence[str]], None]) -> None:
         # A fault of ours or of a library's, which may name an address with its password.
         write(redacted(traceback.format_exc()), error=True)
         sys.exit(1)
-    finally:
-        gc.freeze()  # or Python looks for garbage in all that was imported before it ends
 
 
 def explained(error: Exception) -> str:

@@ -52,8 +52,9 @@ class TrainConfig(Section):
     )
     padding_free: bool = setting(
         False,
-        "compute nothing of padding but a part of attention, and in the last layer only the token "
-        "that a classifier reads: the same mathematics in less time, with other draws of dropout",
+        "compute nothing of padding but a part of attention, and of the last layer's FFN only the "
+        "token that a classifier of texts reads: the same mathematics in less time, with other "
+        "draws of dropout",
         added=True,
     )
     snapshot_minutes: float = setting(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from doge_ray.terminal import styled
 
 NAME_CELLS = 40  # of a terminal, for a domain
 MOST_DOMAINS = 20
-"""Of a split, that stand in the terminal with a line of their own."""
+"""Domains of a split that stand in the terminal with a line of their own."""
 Flags = dict[str, dict[str, NDArray[np.bool_]]]  # by split, then by domain: one flag per row
 
 
@@ -154,20 +154,23 @@ def audit_overview(audit: Audit) -> Table:
         table.add_column(heading, justify="right")
     table.add_column(f"> {audit.max_length} tokens", justify="right")
     table.add_column("duplicated", justify="right", no_wrap=True)
-    for split, parts in groupby(audit.splits, lambda part: part.split):
-        shown, others = (list(islice(parts, most)) for most in (MOST_DOMAINS, None))
-        names = shortened([part.domain for part in shown], NAME_CELLS)
-        for part, domain in zip(shown, names, strict=True):
+    by_split = {
+        split: list(parts) for split, parts in groupby(audit.splits, lambda part: part.split)
+    }
+    shown = [part for parts in by_split.values() for part in parts[:MOST_DOMAINS]]
+    names = dict(zip(shown, shortened([part.domain for part in shown], NAME_CELLS), strict=True))
+    for split, parts in by_split.items():
+        for part in parts[:MOST_DOMAINS]:
             shares = sorted((s, name) for name, s in part.shares(audit.label_names).items())
             table.add_row(
                 split,
-                styled(domain),
+                styled(names[part]),
                 f"{part.rows:,}",
                 *(styled(f"{name} {share:.0%}") for share, name in (shares[0], shares[-1])),
                 f"{part.truncated / part.rows:.1%}",
                 f"{part.duplicated / part.rows:.1%}" if split != "train" else "",
             )
-        if others:
+        if others := parts[MOST_DOMAINS:]:
             rows = sum(part.rows for part in others)
             table.add_row(split, f"({len(others):,} more)", f"{rows:,}")
     return table

@@ -96,7 +96,8 @@ class Family:
     for the heads of all layers."""
     attention_half: str | None = None
     """The module that ends a layer's attention half, its residual sum included: what follows reads
-    nothing else, and takes each token by itself. None where that sum is no module's output."""
+    nothing else and takes each token by itself, and the stock head of texts reads the first token
+    alone. None where that sum is no module's output, or that head reads more."""
     shared: tuple[str, ...] = ()
     """Modules of the base model that only heads read, those of all layers. Those that a
     configuration leaves out are skipped."""

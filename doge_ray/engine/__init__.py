@@ -10,7 +10,7 @@ command), ``dry_run`` (what a sweep would cost).
 import gc
 import os
 
-# What these processes import is half a million objects, none of them garbage, and a step of a
+# A process that imports this has 600,000 objects then, none of them garbage, and a step of a
 # training leaves no cycle behind: to look for some as often as Python does is a fifth of a start.
 gc.set_threshold(50_000, 20, 20)
 

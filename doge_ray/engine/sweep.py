@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 
 from doge_ray.engine.prepare import Prepared
 from doge_ray.engine.results.folder import claim_folder, is_claimed
@@ -75,21 +75,33 @@ class Sweep:
 
 @contextmanager
 def furnished(prepared: Prepared) -> Iterator[None]:
-    """Publish θ0 of every seed, and make MLflow's database, beside what is done meanwhile.
+    """Make MLflow's database, and publish θ0 of every seed, beside what is done meanwhile.
 
-    Neither needs Ray, whose start waits for other processes most of its time.
+    Neither needs Ray, whose start waits for other processes most of its time. Whoever is
+    interrupted does not wait for it: a storage that does not answer is tried for minutes.
     """
-    config = prepared.config
+    config, errors, is_given_up = prepared.config, list[BaseException](), Event()
     seeds = [trial_seed(config.seed, replicate) for replicate in range(config.replicates + 1)]
-    beside = ThreadPoolExecutor(1)
+
+    def furnish() -> None:
+        try:
+            make_database(config.storage)
+            for seed in seeds:
+                if not is_given_up.is_set():
+                    prepared.initialise(seed)
+        except BaseException as error:
+            errors.append(error)
+
+    beside = Thread(target=furnish, daemon=True)
+    beside.start()
     try:
-        database = beside.submit(make_database, config.storage)
-        models = [beside.submit(prepared.initialise, seed) for seed in seeds]
         yield
-        for each in (database, *models):
-            each.result()
-    finally:
-        beside.shutdown(cancel_futures=True)
+        beside.join()
+    except BaseException:
+        is_given_up.set()
+        raise
+    if errors:
+        raise errors[0]
 
 
 def is_finished(prepared: Prepared) -> bool:

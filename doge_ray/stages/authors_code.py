@@ -32,7 +32,7 @@ from doge_ray.domains.rows import EncodedRows
 from doge_ray.encoders.families import unit_shape
 from doge_ray.encoders.gates import GateGradients
 from doge_ray.stages.losses import example_losses
-from doge_ray.stages.passes import batch_of
+from doge_ray.stages.passes import batch_of, without_unread
 from doge_ray.tickets.importance import Moments
 
 
@@ -66,7 +66,8 @@ def score_as_released(
     with GateGradients(model) as gates:
         for domain, rows in batches:
             batch = batch_of(split, rows, device)
-            losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
+            with without_unread(model, batch):
+                losses_B = example_losses(model(**batch.inputs).logits, batch.labels)
             head_BLH, ffn_BL = gates.sensitivities(losses_B, "token")
             mean_LH, mean_L = (part.double().mean(0).cpu().numpy() for part in (head_BLH, ffn_BL))
             gradients.add(domain, mean_LH, mean_L)

@@ -70,7 +70,8 @@ def test_the_table_says_it_all(small_corpus):
 
 def test_long_domains_can_be_told_apart_at_eighty_columns():
     domains = ["x" * 200, "x" * 201, "news[/uk]", "Industrial_and_Scientific"]
-    parts = [SplitAudit("test", domain, (3, 1), 0, 0) for domain in domains]
+    splits = ["train", "dev", "test", "test"]
+    parts = [SplitAudit(*where, (3, 1), 0, 0) for where in zip(splits, domains, strict=True)]
     console = Console(width=80, file=io.StringIO(), soft_wrap=True)
     console.print(audit_overview(Audit(("no", "yes"), 16, tuple(parts))))
     lines = console.file.getvalue().splitlines()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -10,6 +12,7 @@ from doge_ray.config import load_config
 from doge_ray.domains.corpus import load_corpus
 from doge_ray.encoders.locate import find_model
 from doge_ray.engine.prepare import Prepared, prepare
+from doge_ray.engine.store import StageStore
 from doge_ray.engine.sweep import furnished
 from doge_ray.seeds import trial_seed
 from tests.engine.project import make_project
@@ -24,8 +27,8 @@ def prepared(tmp_path: Path) -> Prepared:
 def is_there(prepared: Prepared) -> list[bool]:
     """Whether θ0 is published, of every seed."""
     seeds = [trial_seed(prepared.config.seed, replicate) for replicate in range(4)]
-    prepared.store.forget()
-    return [prepared.store.result(prepared.graph.initial(seed)) is not None for seed in seeds]
+    store = StageStore(prepared.store.root)  # which knows nothing yet
+    return [store.result(prepared.graph.initial(seed)) is not None for seed in seeds]
 
 
 def test_all_of_it_is_there_in_the_end(prepared: Prepared) -> None:
@@ -42,7 +45,28 @@ def test_what_goes_wrong_is_told_of(prepared: Prepared) -> None:
         pass
 
 
-def test_an_interrupted_start_leaves_the_rest(prepared: Prepared) -> None:
-    with pytest.raises(KeyboardInterrupt), furnished(prepared):
-        raise KeyboardInterrupt
-    assert not all(is_there(prepared))
+def test_whoever_is_interrupted_does_not_wait(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a storage that does not answer; of what was not begun nothing is done any more."""
+    begun, answers, asked = Event(), Event(), list[int]()
+
+    def initialise(_: Prepared, seed: int) -> None:
+        asked.append(seed)
+        begun.set()
+        answers.wait()
+
+    monkeypatch.setattr(Prepared, "initialise", initialise)
+
+    def interrupted() -> None:
+        with furnished(prepared):
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not answers.is_set()
+    (beside,) = (thread for thread in threading.enumerate() if "furnish" in thread.name)
+    answers.set()
+    beside.join(60)
+    assert len(asked) == 1
