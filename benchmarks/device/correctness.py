@@ -12,9 +12,9 @@ from transformers import PreTrainedModel
 
 from benchmarks.device.figure import Figure
 from doge_ray.encoders.gates import GateGradients, gated
-from doge_ray.encoders.packing import packed
 from doge_ray.encoders.surgery import prune
 from doge_ray.stages.losses import example_losses
+from doge_ray.stages.passes import Batch, without_padding
 from doge_ray.stages.train import train
 from doge_ray.stages.world import World
 from tests.encoders.networks import NUM_HEADS, NUM_LAYERS, VARIANTS, inputs, labels, tiny
@@ -22,7 +22,7 @@ from tests.stages.corpora import random_corpus
 from tests.stages.trainings import Forgetful, network, pruned_masks, recipe
 
 HOST = torch.device("cpu")
-Batch = dict[str, torch.Tensor]
+Inputs = dict[str, torch.Tensor]
 
 
 def correctness(device: torch.device) -> Iterator[Figure]:
@@ -70,12 +70,10 @@ def unpadded(variant: str, device: torch.device) -> float:
     batch, model = inputs(8), tiny(variant)
     with torch.no_grad():
         expected = copy.deepcopy(model).double()(**batch).logits
-    mask_BT = batch["attention_mask"]
-    places_P, (rows, width) = mask_BT.flatten().nonzero().squeeze(1), mask_BT.shape
-    first_B = (places_P % width == 0).nonzero().squeeze(1)
+    whole = Batch(np.arange(8), _on(device, batch), labels(8).to(device), batch["attention_mask"])
     model.to(device)
-    with torch.no_grad(), packed(model, places_P.to(device), (rows, width), first_B.to(device)):
-        return _error(model(**_on(device, batch)).logits, expected)
+    with torch.no_grad(), without_padding(model, whole):
+        return _error(model(**whole.inputs).logits, expected)
 
 
 def losses(variant: str, device: torch.device) -> float:
@@ -90,7 +88,7 @@ def losses(variant: str, device: torch.device) -> float:
 
 
 def _one_by_one(
-    model: PreTrainedModel, batch: Batch, labels_B: torch.Tensor
+    model: PreTrainedModel, batch: Inputs, labels_B: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     heads, ffns = [], []
     for row in range(len(labels_B)):
@@ -107,7 +105,7 @@ def _one_by_one(
     return torch.stack(heads), torch.stack(ffns)
 
 
-def _on(device: torch.device, batch: Batch) -> Batch:
+def _on(device: torch.device, batch: Inputs) -> Inputs:
     return {name: tensor.to(device) for name, tensor in batch.items()}
 
 
